@@ -1,0 +1,105 @@
+"""The OpenAPI document of an API: its parts assembled by prance, and kept, parsed, until a part changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+TABLES = ("access", "machines", "visibility", "conventions")
+
+
+def bundle(folder: Path) -> dict[str, Any]:
+    """`document` (assembled, references to its own components kept) and the raw tables of one API folder.
+
+    Parsing YAML costs more than everything else at start, so the result is kept as JSON under the user's cache folder,
+    by the hash of every file it was made of; without a writable cache it is made anew.
+    """
+    sources = sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+    # Names and contents both count: a part that is renamed is another contract.
+    state = hashlib.blake2b(b"3", digest_size=16)
+    for path in sources:
+        state.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    kept = _cache() / f"{folder.name}-{state.hexdigest()}.json"
+    try:
+        found: dict[str, Any] = orjson.loads(kept.read_bytes())
+        return found
+    except (OSError, ValueError):
+        pass
+    from specs.tables import read
+
+    made = {table: read(folder / f"{table}.yaml") for table in TABLES}
+    made["document"] = _assemble(folder, sources)
+    _keep(kept, orjson.dumps(made))
+    return made
+
+
+def document(name: str) -> dict[str, Any]:
+    """The assembled OpenAPI document of the API `name`."""
+    from specs.tables import HERE
+
+    found: dict[str, Any] = bundle(HERE / name)["document"]
+    return found
+
+
+def outline(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """operationId -> method, path (with the server's prefix), tag and summary."""
+    prefix = document["servers"][0]["url"].rstrip("/")
+    return {
+        operation["operationId"]: {
+            "method": method.upper(),
+            "path": prefix + path,
+            "tag": operation["tags"][0],
+            "summary": operation["summary"],
+        }
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
+def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
+    """One document out of the parts: references to files are replaced by what they name, those inside it stay."""
+    from prance.util.resolver import RESOLVE_FILES, RefResolver
+    from prance.util.url import ResolutionError, absurl, urlresource
+
+    from specs.tables import TableError, read
+
+    root = folder / "openapi.yaml"
+    parsed = {path: read(path) for path in sources}
+    # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.
+    cache = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
+    resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=cache)
+    try:
+        resolver.resolve_references()
+    except ResolutionError as error:
+        raise TableError(f"specs/{folder.name}/openapi.yaml: {error}") from None
+    # Through JSON: what prance shares between places becomes separate, and what is not JSON shows now.
+    made: dict[str, Any] = orjson.loads(orjson.dumps(resolver.specs))
+    return made
+
+
+def _cache() -> Path:
+    home = os.environ.get("DOUBLEENTRY_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "doubleentry"
+    )
+    return Path(home)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a cache file whole or not at all, and drop older ones of the same API."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside.write_bytes(content)
+        beside.replace(path)
+        for old in path.parent.glob(f"{path.name.split('-')[0]}-*.json"):
+            if old != path:
+                old.unlink(missing_ok=True)
+    except OSError:
+        pass

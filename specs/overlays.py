@@ -1,0 +1,105 @@
+"""Overlays: files that grant or deny single cells of an API's matrix, each with its reason, for deployments that differ.
+
+    billing:
+      grant:
+        - {operation: createJournalAttachment, role: operations, reason: the vendor's own tests do it}
+      deny:
+        - {operation: updateInvoice, role: client, reason: no update at all in the newest release}
+      refuse:
+        - {operation: uploadJournalCharges, media: text/csv, reason: the vendor reads no CSV}
+
+The given matrix stays as it came; whatever prints it shows what an overlay changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from specs.tables import Api, Operation, TableError, names, read
+
+CELL = ("operation", "role", "reason")
+MEDIA = ("operation", "media", "reason")
+
+
+def apply(api: Api, path: Path) -> Api:
+    """The API with the cells that the file changes. Raises TableError: one line with file, entry and mend."""
+    content = read(path)
+    if not isinstance(content, Mapping) or not content:
+        raise TableError(f"{path}: empty; name an API ({', '.join(names())}) and what to grant, deny or refuse.")
+    for name in content:
+        if name not in (*names(), api.name):
+            raise TableError(f"{path}: no API {name!r}; there are: {', '.join(names())}.")
+    part = content.get(api.name) or {}
+    if not isinstance(part, Mapping):
+        raise TableError(f"{path}: {api.name}: a list of cells stands under `grant`, `deny` or `refuse`.")
+    for verb in part:
+        if verb not in ("grant", "deny", "refuse"):
+            raise TableError(f"{path}: {api.name}: no {verb!r}; there are: grant, deny, refuse.")
+    operations = dict(api.operations)
+    for verb in ("grant", "deny"):
+        for place, row in _rows(path, api.name, verb, part.get(verb, []), CELL):
+            if row["role"] not in api.roles:
+                raise TableError(f"{place}: no role {row['role']!r}; there are: {', '.join(api.roles)}.")
+            home = _home(api, place, row["operation"])
+            operations[home] = _changed(operations[home], row, verb == "grant")
+    uploads = {id: dict(row) for id, row in api.conventions.uploads.items()}
+    for place, row in _rows(path, api.name, "refuse", part.get("refuse", []), MEDIA):
+        accepts = uploads.get(row["operation"], {}).get("accepts", [])
+        if row["media"] not in accepts:
+            there = ", ".join(f"{id} {media}" for id, each in uploads.items() for media in each["accepts"])
+            raise TableError(f"{place}: {row['operation']} does not read {row['media']}; there are: {there}.")
+        uploads[row["operation"]]["accepts"] = [media for media in accepts if media != row["media"]]
+    return replace(
+        api, operations=MappingProxyType(operations), conventions=replace(api.conventions, uploads=uploads)
+    )
+
+
+def _rows(
+    path: Path, api: str, verb: str, rows: Any, keys: tuple[str, ...]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    if not isinstance(rows, list):
+        raise TableError(f"{path}: {api}.{verb}: a list of {{{', '.join(keys)}}} stands here.")
+    for number, row in enumerate(rows):
+        place = f"{path}: {api}.{verb}[{number}]"
+        if not isinstance(row, Mapping):
+            raise TableError(f"{place}: say {{{', '.join(keys)}}}.")
+        for key in keys:
+            if not isinstance(row.get(key), str) or not row[key].strip():
+                raise TableError(f"{place}: no `{key}`; say {{{', '.join(keys)}}}.")
+        for key in row:
+            if key not in keys:
+                raise TableError(f"{place}: no {key!r} belongs here; say {{{', '.join(keys)}}}.")
+        yield place, row
+
+
+def _home(api: Api, place: str, id: str) -> str:
+    """The operation that carries the capability `id`."""
+    for capability in api.capabilities:
+        if capability.id == id:
+            return capability.operation
+    from difflib import get_close_matches
+
+    near = get_close_matches(id, [capability.id for capability in api.capabilities], n=3)
+    hint = f"; did you mean {' or '.join(near)}" if near else ""
+    raise TableError(f"{place}: no operation {id!r}{hint}.")
+
+
+def _changed(operation: Operation, row: Mapping[str, str], allowed: bool) -> Operation:
+    role = row["role"]
+    return replace(
+        operation,
+        capabilities=tuple(
+            replace(
+                each,
+                roles=each.roles | {role} if allowed else each.roles - {role},
+                overlays=(*each.overlays, (role, allowed, row["reason"])),
+            )
+            if each.id == row["operation"] and (role in each.roles) is not allowed
+            else each
+            for each in operation.capabilities
+        ),
+    )
