@@ -2,116 +2,86 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from specs.tables import ALL, PARENT, Api, Machine, TableError
+import orjson
 
-DOES = ("list", "read", "create", "update", "delete", "act", "upload", "sync", "attach")
+from specs.documents import METHODS
+from specs.forms import CHECKS, faults
+from specs.tables import ALL, PARENT, Api, Machine, TableError, Transition
 
-_TEXTS = {"type": "array", "items": {"type": "string"}}
-_ROW = {"type": "object", "additionalProperties": False}
-SHAPES: dict[str, dict[str, Any]] = {
-    "access": _ROW
-    | {
-        "required": ["roles", "refusals", "operations"],
-        "properties": {
-            "roles": _TEXTS | {"minItems": 1, "uniqueItems": True},
-            "matrix": {"type": "string"},
-            "refusals": {
-                "type": "array",
-                "items": _ROW
-                | {
-                    "required": ["check", "status", "source"],
-                    "properties": {
-                        "check": {"enum": ["token", "role", "find", "accept", "media", "body", "state"]},
-                        "status": {"type": "integer", "minimum": 400, "maximum": 499},
-                        "source": {"type": "string"},
-                    },
-                },
-            },
-            "operations": {
-                "type": "object",
-                "additionalProperties": _ROW
-                | {
-                    "properties": {
-                        "does": {"enum": list(DOES)},
-                        "entity": {"type": "string"},
-                        "below": {"type": "string"},
-                        "event": {"type": "string"},
-                        "who": _TEXTS,
-                        "source": {"type": "string"},
-                        "at": {"type": "string"},
-                        "media": {"enum": ["file"]},
-                    },
-                    "oneOf": [{"required": ["does", "entity"]}, {"required": ["at", "media"]}],
-                },
-            },
-        },
-    },
-    "machines": {
-        "type": "object",
-        "additionalProperties": _ROW
-        | {
-            "required": ["initial", "final", "rows"],
-            "properties": {
-                "field": {"type": "string"},
-                "initial": {"type": "string"},
-                "final": _TEXTS,
-                "audit": {"type": "boolean"},
-                "rows": {
-                    "type": "array",
-                    "items": _ROW
-                    | {
-                        "required": ["id", "event", "from", "to", "source"],
-                        "properties": {
-                            "id": {"type": "string"},
-                            "event": {"type": "string"},
-                            "from": _TEXTS | {"minItems": 1},
-                            "to": {"type": "string"},
-                            "by": {"enum": ["system"]},
-                            "then": {"type": "string"},
-                            "else": {"type": "string"},
-                            "when": {"type": "object"},
-                            "silent": {"type": "boolean"},
-                            "source": {"type": "string"},
-                        },
-                    },
-                },
-            },
-        },
-    },
-    "visibility": {
-        "type": "object",
-        "additionalProperties": _ROW
-        | {
-            "required": ["rows", "omits", "source"],
-            "properties": {
-                "rows": {
-                    "anyOf": [{"const": PARENT}, {"type": "object", "additionalProperties": {"type": "string"}}]
-                },
-                "only": {"type": "object", "additionalProperties": _TEXTS},
-                "omits": _ROW | {"required": ["list", "read"], "properties": {"list": _TEXTS, "read": _TEXTS}},
-                "writes": {"type": "object", "additionalProperties": _TEXTS},
-                "source": {"type": "string"},
-            },
-        },
-    },
-    "conventions": {
-        "type": "object",
-        "required": ["title", "base", "paging", "errors", "ids", "references", "core", "public", "money", "uploads", "attachments"],
-    },
-}
+COLUMNS = ("api", "collection", "capability", "operation_id", "method", "path")
+FIRES = ("act", "upload")
+MAKES = ("create", "attach", "sync")
 
 
 def shapes(name: str, raw: Mapping[str, Any]) -> None:
-    """Every table has the entries that its reader expects, and no others."""
-    import jsonschema_rs
+    """Every table has the entries that its reader expects and no others, and the spec is one that can be served."""
+    for table in ("access", "machines", "visibility", "conventions"):
+        for fault in faults(table, raw[table]):
+            raise TableError(f"{_file(name, table)}: {fault}")
+    found = [row["check"] for row in raw["access"]["refusals"]]
+    for check in CHECKS:
+        if found.count(check) != 1:
+            raise TableError(
+                f"{_file(name, 'access')}: refusals: {found.count(check)} rows for {check!r}; keep exactly one."
+            )
+    document(name, raw["document"])
 
-    for table, schema in SHAPES.items():
-        for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(raw[table]):
-            where = ".".join(str(step) for step in error.instance_path) or "the whole file"
-            raise TableError(f"{_file(name, table)}: {where}: {error.message}.")
+
+def document(name: str, content: Any) -> None:
+    """The spec has what its readers rely on: names of operations, a success each, references that lead somewhere."""
+    file = _file(name, "openapi")
+    for word, kind in {"servers": list, "paths": dict, "components": dict}.items():
+        if not isinstance(content, dict) or not isinstance(content.get(word), kind) or not content[word]:
+            raise TableError(f"{file}: no {word}; an OpenAPI document needs them.")
+    if not isinstance(content["servers"][0], dict) or not isinstance(content["servers"][0].get("url"), str):
+        raise TableError(f"{file}: servers: the first has no url; say what all paths begin with.")
+    homes: dict[str, str] = {}
+    for path, item in content["paths"].items():
+        if not isinstance(item, dict):
+            raise TableError(f"{file}: {path}: say which methods there are.")
+        for method in filter(item.__contains__, METHODS):
+            place = f"{method.upper()} {path}"
+            id = _operation(f"{file}: {place}", item[method])
+            if id in homes:
+                raise TableError(f"{file}: {place}: {id} is the operationId of {homes[id]} too; give each its own.")
+            homes[id] = place
+    for reference in sorted(set(re.findall(rb'"\$ref":"([^"]+)"', orjson.dumps(content)))):
+        _leads_somewhere(file, content, reference.decode())
+
+
+def _operation(place: str, operation: Any) -> str:
+    """The operationId of an operation that has all that is read of it."""
+    for word, kind in {"operationId": str, "tags": list, "summary": str, "responses": dict}.items():
+        if not isinstance(operation, dict) or not isinstance(operation.get(word), kind) or not operation[word]:
+            raise TableError(f"{place}: no {word}; add it.")
+    for status in operation["responses"]:
+        if not re.fullmatch("[1-5][0-9][0-9]", status):
+            raise TableError(f"{place}: responses: {status!r} is no status; name each one that it answers.")
+    if not any(status < "400" for status in operation["responses"]):
+        raise TableError(f"{place}: responses: no success; add the status below 400 that it answers.")
+    return str(operation["operationId"])
+
+
+def _leads_somewhere(file: str, content: Mapping[str, Any], reference: str) -> None:
+    passed = set()
+    while True:
+        found: Any = content
+        # Assembled, a document refers to itself alone; anything else is a site that nobody reads.
+        for step in reference.removeprefix("#/").split("/") if reference.startswith("#/") else [reference]:
+            step = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(found, dict) or step not in found:
+                raise TableError(f"{file}: the reference {reference} leads nowhere; mend it, or add what it names.")
+            found = found[step]
+        passed.add(reference)
+        if not isinstance(found, dict) or not isinstance(found.get("$ref"), str):
+            return
+        reference = found["$ref"]
+        if reference in passed:
+            raise TableError(f"{file}: the reference {reference} leads back to itself; say what it is.")
 
 
 def operations(
@@ -129,6 +99,7 @@ def operations(
         home = row.get("at", id)
         if home not in paths:
             raise TableError(f"{file}: {id}: the spec has no operation {home}; add it there or drop the row.")
+        _event(f"{file}: {id}", row)
         if id not in matrix and "who" not in row:
             raise TableError(f"{file}: {id}: not in the given matrix; say `who` may call it, and the `source`.")
         if "who" in row and "source" not in row:
@@ -138,48 +109,84 @@ def operations(
         _known(f"{file}: {id}: who", row.get("who", ()), roles)
     for id, given in matrix.items():
         matrix_file = f"specs/{name}/{access['matrix']}"
+        for column in given:
+            if column not in (*COLUMNS, *roles):
+                what = "a cell beyond the last column" if column is None else f"the column {column!r}"
+                raise TableError(f"{matrix_file}: {id}: {what}; there are: {', '.join((*COLUMNS, *roles))}.")
+        for column in COLUMNS:
+            if not given.get(column):
+                raise TableError(f"{matrix_file}: {id}: nothing under {column!r}; fill it in.")
         if id not in rows:
             raise TableError(f"{matrix_file}: {id} has no row in access.yaml; add one.")
         path = paths[rows[id].get("at", id)]
         if (given["method"], given["path"]) != (path["method"], path["path"]):
-            raise TableError(
-                f"{matrix_file}: {id}: {given['method']} {given['path']}, but the spec has {path['method']} {path['path']}."
-            )
+            served = f"{path['method']} {path['path']}"
+            here = f"{given['method']} {given['path']}"
+            raise TableError(f"{matrix_file}: {id}: {here}, but the spec has {served}; mend one of the two.")
         for role in roles:
             if given.get(role) not in ("allow", "deny"):
                 raise TableError(f"{matrix_file}: {id}: {role} is {given.get(role)!r}; say allow or deny.")
 
 
+def _event(place: str, row: Mapping[str, Any]) -> None:
+    does = row.get("does")
+    if does in FIRES and "event" not in row:
+        raise TableError(f"{place}: does {does} without an event; name the one of machines.yaml that it fires.")
+    if "event" in row and does not in (*FIRES, "delete"):
+        raise TableError(f"{place}: {does or 'another media type'} fires no event; drop `event`, or mend `does`.")
+
+
 def machines(api: Api) -> None:
-    """Every state can be reached and left unless it is final, and no event is torn between two ends."""
+    """Every state can be reached, and left unless it is final, and no event is torn between two ends."""
     for entity, machine in api.machines.items():
         place = f"{_file(api.name, 'machines')}: {entity}"
+        state = _member(api.document, entity, machine.field)
+        if not state:
+            raise TableError(f"{place}: the schema has no member {machine.field}; mend the name, here or in the spec.")
+        if "enum" in state:
+            _known(f"{place}: states", machine.states, state["enum"])
         _no_dead_ends(place, machine)
         _no_doubt(place, machine)
         for row in machine.rows:
-            if row.otherwise is not None and row.otherwise not in {each.event for each in machine.rows}:
-                raise TableError(f"{place}: {row.id}: no row for the event {row.otherwise!r} under `else`; add one.")
-        enum = _member(api.document, entity, machine.field).get("enum")
-        if enum is not None:
-            _known(f"{place}: states", machine.states, enum)
+            _otherwise(f"{place}: {row.id}", machine, row)
+            for member, value in row.when.items():
+                known = _member(api.document, entity, member)
+                if not known:
+                    raise TableError(f"{place}: {row.id}: when: the schema has no member {member}; mend the name.")
+                _known(f"{place}: {row.id}: when: {member}", [value], known.get("enum", [value]))
+    _fired(api)
+
+
+def _fired(api: Api) -> None:
+    """Operations fire events that there are, and every event that is not the system's has an operation."""
+    fired = set()
     for operation in api.operations.values():
-        if operation.event is None:
-            continue
         owner = api.machines.get(operation.entity)
         place = f"{_file(api.name, 'access')}: {operation.id}"
+        if operation.event is None:
+            continue
         if owner is None:
             raise TableError(f"{place}: {operation.entity} has no machine; drop `event` or add one to machines.yaml.")
-        _known(f"{place}: event", [operation.event], [row.event for row in owner.rows if not row.system])
+        _known(f"{place}: event", [operation.event], dict.fromkeys(row.event for row in owner.rows if not row.system))
+        fired.add((operation.entity, operation.event))
+    for entity, machine in api.machines.items():
+        for row in machine.rows:
+            if not row.system and (entity, row.event) not in fired:
+                place = f"{_file(api.name, 'machines')}: {entity}: {row.id}"
+                raise TableError(f"{place}: no operation fires {row.event!r}; say `by: system`, or mend access.yaml.")
 
 
 def _no_dead_ends(place: str, machine: Machine) -> None:
     left = {start for row in machine.rows for start in row.starts}
-    reached = {machine.initial} | {row.end for row in machine.rows}
+    reached, size = {machine.initial}, 0
+    while size < len(reached):
+        size = len(reached)
+        reached |= {row.end for row in machine.rows if reached.intersection(row.starts)}
     for state in machine.states:
         if state not in left and state not in machine.final:
             raise TableError(f'{place}: no way out of "{state}"; add a row from it, or list it under final.')
-        if state not in reached and state not in machine.final:
-            raise TableError(f'{place}: no way into "{state}"; add a row to it, or drop the rows from it.')
+        if state not in reached:
+            raise TableError(f'{place}: no way from "{machine.initial}" to "{state}"; add a row, or drop the state.')
     for row in machine.rows:
         for start in row.starts:
             if start in machine.final:
@@ -187,24 +194,40 @@ def _no_dead_ends(place: str, machine: Machine) -> None:
 
 
 def _no_doubt(place: str, machine: Machine) -> None:
-    seen: dict[tuple[str, str, str], str] = {}
-    for row in machine.rows:
-        for start in row.starts:
-            key = (row.event, start, repr(sorted(row.when.items())))
-            if key in seen:
-                raise TableError(f'{place}: {seen[key]} and {row.id} both lead {row.event} from "{start}"; keep one.')
-            seen[key] = row.id
+    for number, row in enumerate(machine.rows):
+        for other in machine.rows[:number]:
+            if row.id == other.id:
+                raise TableError(f"{place}: two rows called {row.id}; rename one.")
+            both = [start for start in row.starts if start in other.starts]
+            # Two conditions exclude each other only where they want different values of one member.
+            apart = any(other.when.get(member, value) != value for member, value in row.when.items())
+            if row.event == other.event and both and not apart:
+                raise TableError(f'{place}: {other.id} and {row.id} both lead {row.event} from "{both[0]}"; keep one.')
+
+
+def _otherwise(place: str, machine: Machine, row: Transition) -> None:
+    """What happens when the job of a row fails is an event of the system's that leaves the row's end."""
+    if row.otherwise is None:
+        return
+    if row.then is None:
+        raise TableError(f"{place}: `else` without `then`; name the job that may fail, or drop it.")
+    ways = [each.event for each in machine.rows if each.system and row.end in each.starts]
+    _known(f"{place}: else", [row.otherwise], ways)
 
 
 def entities(api: Api) -> None:
-    """Every entity that an operation touches has a schema, a visibility and an id; every member named exists."""
+    """Every entity that an operation touches has a schema and a visibility; every member named exists."""
     file = _file(api.name, "visibility")
     for operation in api.operations.values():
         for entity in filter(None, (operation.entity, operation.below)):
             if entity not in api.visibility:
                 raise TableError(f"{file}: no entry for {entity}, which {operation.id} shows; add one.")
+        if operation.below is None and api.visibility[operation.entity].rows == PARENT:
+            raise TableError(f"{file}: {operation.entity}: rows: {operation.id} has no object above; name the roles.")
     for entity, row in api.visibility.items():
         place = f"{file}: {entity}"
+        if entity not in api.document["components"]["schemas"]:
+            raise TableError(f"{place}: the spec has no schema of that name; mend the name, here or there.")
         members = [*row.only, *row.writes, *row.omits["list"], *row.omits["read"]]
         if not isinstance(row.rows, str):
             _known(f"{place}: rows", row.rows, api.roles)
@@ -214,9 +237,31 @@ def entities(api: Api) -> None:
                 raise TableError(f"{place}: the schema has no member {member}; mend the name, here or in the spec.")
         for roles in (*row.only.values(), *row.writes.values()):
             _known(f"{place}: roles", roles, api.roles)
-    for entity in api.conventions.references.values():
-        if entity not in api.conventions.core:
-            raise TableError(f"{_file(api.name, 'conventions')}: core: no entry for {entity}; add its core members.")
+    conventions(api)
+
+
+def conventions(api: Api) -> None:
+    """What has an id, a title or an upload elsewhere has its words here."""
+    file, found = _file(api.name, "conventions"), api.conventions
+    for entity in found.references.values():
+        if entity not in found.core:
+            raise TableError(f"{file}: core: no entry for {entity}; add its core members.")
+    owners: dict[str, str] = {}
+    for entity, identifier in found.ids.items():
+        other = owners.setdefault(identifier.prefix, entity)
+        if other != entity:
+            raise TableError(f"{file}: ids: {identifier.prefix} begins ids of {other} and {entity}; tell them apart.")
+    for operation in api.operations.values():
+        if operation.does in MAKES and operation.entity not in found.ids:
+            raise TableError(f"{file}: ids: no entry for {operation.entity}, which {operation.id} makes; add one.")
+        if operation.does == "upload" and operation.id not in found.uploads:
+            raise TableError(f"{file}: uploads: no entry for {operation.id}; say which media it accepts.")
+    _known(f"{file}: uploads", found.uploads, [each.id for each in api.operations.values() if each.does == "upload"])
+    for row in api.refusals:
+        if str(row["status"]) not in found.errors["titles"]:
+            raise TableError(f"{file}: errors.titles: no title for {row['status']}; add it.")
+    if found.paging["default"] > found.paging["cap"]:
+        raise TableError(f"{file}: paging: the default is larger than the cap; mend one of the two.")
 
 
 def _member(document: Mapping[str, Any], entity: str, path: str) -> Mapping[str, Any]:

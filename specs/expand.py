@@ -1,13 +1,14 @@
 """The whole matrix, written out: every capability for every caller, and the page of it that people read.
 
-    python -m specs.expand billing            print the page
-    python -m specs.expand billing --write    rewrite specs/billing/matrix.md
+python -m specs.expand billing                   print the page
+python -m specs.expand billing --overlay FILE    print it with the cells that the file changes
+python -m specs.expand billing --write           rewrite specs/billing/matrix.md
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from specs.tables import HERE, Api, Capability, TableError, load
@@ -77,9 +78,9 @@ def page(api: Api) -> str:
         ]
         beyond = "" if capability.given else " ◦"
         path = cell.path.removeprefix(api.conventions.base)
-        rows.setdefault(capability.collection, []).append(
-            f"| {capability.title}{beyond} | `{capability.id}` | `{cell.method} {path}` | {' | '.join(marks)} | {capability.source} |"
-        )
+        first = (capability.title + beyond, f"`{capability.id}`", f"`{cell.method} {path}`")
+        row = (*first, *marks, capability.source)
+        rows.setdefault(capability.collection, []).append(f"| {' | '.join(row)} |")
     for collection, entries in rows.items():
         lines += ["", f"## {collection}", "", f"| Capability | Operation | Path | {' | '.join(callers)} | Source |"]
         lines += ["|---|---|---|" + "---|" * len(callers) + "---|", *entries]
@@ -88,23 +89,34 @@ def page(api: Api) -> str:
         for capability in api.capabilities
         for role, allowed, reason in capability.overlays
     ]
+    changed += [
+        f"- `{id}`, {media}: refused; {reason}"
+        for id, upload in api.conventions.uploads.items()
+        for media, reason in upload.get("refused", {}).items()
+    ]
     if changed:
         lines += ["", "## Changed by an overlay", "", *changed]
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print or rewrite the page of one API; 2 for wrong arguments or tables."""
-    if not arguments or arguments[0].startswith("-"):
-        print(__doc__, file=sys.stderr)
-        return 2
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    parser = ArgumentParser("python -m specs.expand", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("api", help="a folder of specs/")
+    what = parser.add_mutually_exclusive_group()
+    # An overlay belongs to one deployment, so its page is printed and never becomes the golden one.
+    what.add_argument("--overlay", action="append", default=[], metavar="FILE", help="cells to change; may be repeated")
+    what.add_argument("--write", action="store_true", help="rewrite the page that is compared in a test")
+    chosen = parser.parse_args(arguments)
     try:
-        text = page(load(arguments[0]))
+        text = page(load(chosen.api, overlays=chosen.overlay))
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
-    if "--write" in arguments[1:]:
-        (HERE / arguments[0] / "matrix.md").write_text(text, encoding="utf-8")
+    if chosen.write:
+        (HERE / chosen.api / "matrix.md").write_text(text, encoding="utf-8")
     else:
         print(text, end="")
     return 0

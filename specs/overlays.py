@@ -1,4 +1,4 @@
-"""Overlays: files that grant or deny single cells of an API's matrix, each with its reason, for deployments that differ.
+"""Overlays: files that grant or deny single cells of an API's matrix, each with its reason: deployments differ.
 
     billing:
       grant:
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from specs.tables import Api, Operation, TableError, names, read
+from specs.tables import Api, Capability, Operation, TableError, names, read
 
 CELL = ("operation", "role", "reason")
 MEDIA = ("operation", "media", "reason")
@@ -33,18 +33,22 @@ def apply(api: Api, path: Path) -> Api:
     for name in content:
         if name not in (*names(), api.name):
             raise TableError(f"{path}: no API {name!r}; there are: {', '.join(names())}.")
-    part = content.get(api.name) or {}
+    part = content.get(api.name, {})
     if not isinstance(part, Mapping):
-        raise TableError(f"{path}: {api.name}: a list of cells stands under `grant`, `deny` or `refuse`.")
+        raise TableError(f"{path}: {api.name}: say what to grant, deny or refuse; a list stands under each.")
     for verb in part:
         if verb not in ("grant", "deny", "refuse"):
             raise TableError(f"{path}: {api.name}: no {verb!r}; there are: grant, deny, refuse.")
     operations = dict(api.operations)
+    said: dict[tuple[str, str], str] = {}
     for verb in ("grant", "deny"):
         for place, row in _rows(path, api.name, verb, part.get(verb, []), CELL):
             if row["role"] not in api.roles:
                 raise TableError(f"{place}: no role {row['role']!r}; there are: {', '.join(api.roles)}.")
             home = _home(api, place, row["operation"])
+            before = said.setdefault((row["operation"], row["role"]), place)
+            if before != place:
+                raise TableError(f"{place}: {before} names the same cell; keep one.")
             operations[home] = _changed(operations[home], row, verb == "grant")
     uploads = {id: dict(row) for id, row in api.conventions.uploads.items()}
     for place, row in _rows(path, api.name, "refuse", part.get("refuse", []), MEDIA):
@@ -52,15 +56,17 @@ def apply(api: Api, path: Path) -> Api:
         if row["media"] not in accepts:
             there = ", ".join(f"{id} {media}" for id, each in uploads.items() for media in each["accepts"])
             raise TableError(f"{place}: {row['operation']} does not read {row['media']}; there are: {there}.")
-        uploads[row["operation"]]["accepts"] = [media for media in accepts if media != row["media"]]
+        upload = uploads[row["operation"]]
+        upload["accepts"] = [media for media in accepts if media != row["media"]]
+        upload["refused"] = upload.get("refused", {}) | {row["media"]: _line(row["reason"])}
     return replace(
-        api, operations=MappingProxyType(operations), conventions=replace(api.conventions, uploads=uploads)
+        api,
+        operations=MappingProxyType(operations),
+        conventions=replace(api.conventions, uploads=MappingProxyType(uploads)),
     )
 
 
-def _rows(
-    path: Path, api: str, verb: str, rows: Any, keys: tuple[str, ...]
-) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _rows(path: Path, api: str, verb: str, rows: Any, keys: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, str]]]:
     if not isinstance(rows, list):
         raise TableError(f"{path}: {api}.{verb}: a list of {{{', '.join(keys)}}} stands here.")
     for number, row in enumerate(rows):
@@ -89,17 +95,28 @@ def _home(api: Api, place: str, id: str) -> str:
 
 
 def _changed(operation: Operation, row: Mapping[str, str], allowed: bool) -> Operation:
-    role = row["role"]
     return replace(
         operation,
         capabilities=tuple(
-            replace(
-                each,
-                roles=each.roles | {role} if allowed else each.roles - {role},
-                overlays=(*each.overlays, (role, allowed, row["reason"])),
-            )
-            if each.id == row["operation"] and (role in each.roles) is not allowed
-            else each
+            _cell(each, row["role"], allowed, _line(row["reason"])) if each.id == row["operation"] else each
             for each in operation.capabilities
         ),
     )
+
+
+def _cell(capability: Capability, role: str, allowed: bool, reason: str) -> Capability:
+    if (role in capability.roles) is allowed:
+        return capability
+    others = tuple(change for change in capability.overlays if change[0] != role)
+    # What an earlier overlay changed and this one changes back is as it was given: nothing to show.
+    changes = others if others != capability.overlays else (*others, (role, allowed, reason))
+    return replace(
+        capability,
+        roles=capability.roles | {role} if allowed else capability.roles - {role},
+        overlays=changes,
+    )
+
+
+def _line(reason: str) -> str:
+    """A reason in one line, however it was written."""
+    return " ".join(reason.split())

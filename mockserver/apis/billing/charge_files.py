@@ -1,0 +1,867 @@
+"""Journal upload: a file of charges (JSON Lines, XLSX or CSV) as checked lines.
+
+The columns are those of the "Journal template v2.0" (billing e.1). The vendor's platform answers 415 to CSV; reading
+it is an addition of this server (M). A file that cannot be read at all is refused with its place; a line that is wrong
+comes back with its errors and whatever of it could be read, because it still becomes a charge.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import json
+import posixpath
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+from xml.parsers import expat
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zlib import error as DeflateError
+
+import orjson
+
+from mockserver import wire
+from mockserver.apis.billing import exports
+from mockserver.domain.errors import Invalid, TooLarge, UnsupportedMedia
+
+Kind = Literal["jsonl", "xlsx", "csv"]
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TYPES: Mapping[str, Kind] = {
+    "application/jsonl": "jsonl",
+    "application/x-jsonlines": "jsonl",
+    "application/x-ndjson": "jsonl",
+    "application/ndjson": "jsonl",
+    XLSX: "xlsx",
+    "text/csv": "csv",
+}
+EXTENSIONS: Mapping[str, Kind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx", ".csv": "csv"}
+# What senders say when they know no better; Windows calls every .csv a vnd.ms-excel where Excel is installed.
+GENERIC = frozenset(
+    {"", "*/*", "application/octet-stream", "binary/octet-stream", "text/plain", "application/vnd.ms-excel"}
+)
+TEMPLATE_CREATED = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a file is read before it is refused; each is refused as soon as it is passed."""
+
+    file_bytes: int = 100 * 2**20  # 100,000 lines take some 50 MB as JSON Lines; twice that must do
+    unpacked_bytes: int = 256 * 2**20  # 100,000 rows take some 110 MB of XML
+    ratio: int = 200  # sheets of very uniform rows pack 1:60; bombs 1:1000
+    parts: int = 4_096  # parts in the package; Excel writes some tens
+    strings: int = 4_000_000  # different texts of a workbook; 100,000 rows have up to 1.2 million
+    columns: int = 256  # the widest template has fewer than 100; a sheet can have 16,384
+    rows: int = exports.SHEET_ROWS  # what a sheet can hold; the other kinds get no more
+    text: int = exports.CELL_TEXT  # what a cell can hold
+    line_bytes: int = 2**20  # a line of a file as text; a charge takes well under 1 KB
+    nesting: int = 32  # a charge nests 4 deep; more depth is room for members that are ignored
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One charge of a file.
+
+    number: its line in the file, or its row in the sheet, from 1
+    data: what could be read of it, in the newer JSON Lines shape (`search.source`); amounts are Decimal, instants
+        canonical text
+    errors: what is wrong with it, each naming the column or path; a good line has none
+    """
+
+    number: int
+    data: dict[str, Any]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    path: str
+    header: str
+    form: Literal["text", "decimal", "instant", "source"] = "text"
+    required: bool = True
+
+
+# In the order of the template's columns, A to R. Source: billing e.1.
+FIELDS = (
+    Field("externalIds.vendor", "Entry ID"),
+    Field("externalIds.reference", "External Reference", required=False),
+    Field("externalIds.invoice", "Vendor Invoice Reference"),
+    Field("search.source.type", "Source", "source"),
+    Field("search.source.criteria", "Source Criteria"),
+    Field("search.source.value", "Source Value"),
+    Field("search.order.criteria", "Order Search Criteria", required=False),
+    Field("search.order.value", "Order Search Value", required=False),
+    Field("search.item.criteria", "Item Search Criteria"),
+    Field("search.item.value", "Item Search Value"),
+    Field("period.start", "Usage Start Time", "instant"),
+    Field("period.end", "Usage End Time", "instant"),
+    Field("quantity", "Quantity", "decimal"),
+    Field("price.unitPP", "Purchase Price", "decimal"),
+    Field("price.PPx1", "Total Purchase Price", "decimal"),
+    Field("description.value1", "Description1", required=False),
+    Field("description.value2", "Description2", required=False),
+    Field("segment", "Market Segment", required=False),
+    Field("attributes.agreementVendorId", "Agreement Vendor ID", required=False),
+)
+SOURCE = "search.source.type"
+# From before there were agreements and assets; it counts where a line does not use the newer shape as well.
+OLD_SOURCE = {
+    "search.subscription.criteria": "search.source.criteria",
+    "search.subscription.value": "search.source.value",
+}
+ALIASES = {**OLD_SOURCE, "attributes.segment": "segment"}
+SOURCES = {name.lower(): name for name in ("Subscription", "Agreement", "Asset")}
+PATHS_BY_NAME = {
+    **{field.path.lower(): field.path for field in FIELDS},
+    **{alias.lower(): alias for alias in ALIASES},
+}
+JSON_LABELS = {field.path: field.path for field in FIELDS}
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# Numbers that the fast parser would round or refuse; such a line goes to the exact one.
+_EXACT = re.compile(rb"[0-9]{15}|[0-9][eE]|NaN|Infinity")
+_KINDS = {str: "text", bool: "a boolean", dict: "an object", list: "an array", type(None): "null"}
+
+
+class Fault(str):
+    """What a spreadsheet shows where a formula failed, such as #N/A."""
+
+    __slots__ = ()
+
+
+def kind(content_type: str | None, filename: str | None) -> Kind:
+    """How to read a file: by its content type, and by its extension where the type says nothing.
+
+    Raises UnsupportedMedia.
+    """
+    media = (content_type or "").partition(";")[0].strip().lower()
+    found = TYPES.get(media)
+    if found is None and media in GENERIC:
+        found = EXTENSIONS.get(posixpath.splitext(filename or "")[1].lower())
+    if found is None:
+        said = f"{media or 'no content type'}, named {filename!r}" if filename else media or "no content type"
+        raise UnsupportedMedia(f"cannot read charges from {said}; send application/jsonl, {XLSX} or text/csv.")
+    return found
+
+
+def read_lines(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> list[Line]:
+    """The charges of a file, in its order, blank lines left out.
+
+    Raises Invalid, with the place, where the file as a whole cannot be read, and TooLarge.
+    """
+    check_size(content, limits)
+    readers = {"jsonl": _json_lines, "xlsx": _sheet_lines, "csv": _csv_lines}
+    lines = list(readers[kind](content, limits))
+    if not lines:
+        raise unreadable("holds no charges; add at least one line.")
+    return lines
+
+
+def journal_template() -> bytes:
+    """The empty XLSX template: its header row."""
+    return write_xlsx(())
+
+
+def write_jsonl(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """The `data` of lines as a JSON Lines file."""
+    return b"".join(wire.dump(data) + b"\n" for data in lines)
+
+
+def write_csv(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """The `data` of lines as a CSV file under the template's headers."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(_table(lines))
+    return text.getvalue().encode()
+
+
+def write_xlsx(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """The `data` of lines as an XLSX file after the template."""
+    return exports.workbook(_table(lines), sheet="Journal template v2.0", created=TEMPLATE_CREATED)
+
+
+def _table(lines: Sequence[Mapping[str, Any]]) -> Iterator[list[object]]:
+    yield [field.header for field in FIELDS]
+    for data in lines:
+        yield [member(data, field.path) for field in FIELDS]
+
+
+# -- one line ----------------------------------------------------------------------------------------------------------
+
+
+def _line(
+    number: int,
+    flat: dict[str, Any],
+    labels: Mapping[str, str],
+    limits: Limits,
+    errors: list[str],
+    *,
+    strict: bool = False,
+) -> Line:
+    """The line that raw values by path make up; `errors` are those found before.
+
+    strict: numbers are numbers and texts are texts, as in JSON; in a table either may stand for the other
+    """
+    if "attributes.segment" in flat:
+        flat.setdefault("segment", flat["attributes.segment"])
+    if not any(path in flat for path in OLD_SOURCE.values()):
+        found = {path: flat[old] for old, path in OLD_SOURCE.items() if old in flat}
+        flat |= found and {SOURCE: "Subscription", **found}
+    data: dict[str, Any] = {}
+    for field in FIELDS:
+        path = field.path
+        raw = flat.get(path)
+        if type(raw) is str:
+            raw = raw.strip()
+            # Nearly all values go this way; the longer one below takes thrice the time.
+            if field.form == "text" and raw and len(raw) <= limits.text and raw.isprintable():
+                put(data, path, raw)
+                continue
+        if raw is None or raw == "":
+            if field.required:
+                errors.append(f"{labels.get(path, path)}: is missing")
+            continue
+        try:
+            if strict and isinstance(raw, str) is (field.form == "decimal"):
+                raise ValueError(f"must be {'a number' if isinstance(raw, str) else 'text'}, found {_said(raw)}")
+            value = read_value(raw, field.form, limits)
+        except ValueError as problem:
+            errors.append(f"{labels.get(path, path)}: {problem}")
+        else:
+            put(data, path, value)
+    period, order = data.get("period", {}), data.get("search", {}).get("order")
+    if "start" in period and "end" in period and period["end"] < period["start"]:
+        errors.append(f"{labels['period.end']}: {period['end']} is before the start, {period['start']}")
+    if order and len(order) == 1:
+        given, absent = ("criteria", "value") if "criteria" in order else ("value", "criteria")
+        name = labels.get(f"search.order.{absent}", f"search.order.{absent}")
+        errors.append(f"{name}: is missing, although the order {given} is given; give both or none")
+    return Line(number, data, tuple(errors))
+
+
+def read_value(raw: Any, form: str, limits: Limits = LIMITS) -> str | Decimal:
+    """A raw value as the text, amount or instant that it stands for; raises ValueError with the reason.
+
+    raw: text, or a number, boolean or Fault from a cell
+    """
+    if isinstance(raw, Fault):
+        raise ValueError(f"the cell shows {raw}, an error of the spreadsheet; put a value there")
+    if form == "decimal":
+        return _decimal(raw)
+    if form == "instant":
+        return _instant_of_serial(raw) if isinstance(raw, Decimal) else _instant(_text(raw, limits, "a date"))
+    text = _text(raw, limits, "text")
+    if form == "source":
+        if text.lower() not in SOURCES:
+            raise ValueError(f"unknown source type {_short(text)}; one of {', '.join(SOURCES.values())}")
+        return SOURCES[text.lower()]
+    return text
+
+
+def _text(raw: Any, limits: Limits, wanted: str) -> str:
+    if isinstance(raw, Decimal):
+        return f"{raw:f}"
+    if not isinstance(raw, str):
+        raise ValueError(f"must be {wanted}, found {_said(raw)}")
+    if len(raw) > limits.text:
+        raise TooLarge(f"a text of {len(raw):,} characters; {limits.text:,} is the most.")
+    if not raw.isprintable() and _CONTROL.search(raw):
+        raise ValueError("holds a control character or half a surrogate pair; take it out")
+    return raw.strip()
+
+
+def _decimal(raw: Any) -> Decimal:
+    if isinstance(raw, Decimal):
+        value = raw
+    elif isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise ValueError(f"must be a number, found {_said(raw)}")
+    elif isinstance(raw, str):
+        if not _NUMBER.fullmatch(raw.strip()):
+            raise ValueError(f"must be a number like 1234.50, found {_short(raw)}")
+        value = _parse_decimal(raw.strip())
+    else:
+        value = Decimal(repr(raw))
+    if not value.is_finite():
+        raise ValueError("must be a finite number")
+    if abs(value) > 10**15:
+        raise ValueError("is beyond 1,000,000,000,000,000")
+    # An exponent costs no digits but would have to be written out: 1e-400 is a number of 400 places.
+    if len(value.as_tuple().digits) > 28 or value.adjusted() < -28:
+        raise ValueError("has more than 28 digits")
+    return value
+
+
+def _parse_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what even Decimal knows
+        return Decimal("Infinity")
+
+
+@functools.lru_cache(maxsize=4096)
+def _instant(text: str) -> str:
+    try:
+        return wire.parse_instant(text)
+    except ValueError:
+        raise ValueError(f"must be a date like 2025-06-30 or 2025-06-30T23:59:59Z, found {_short(text)}") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _instant_of_serial(serial: Decimal) -> str:
+    try:
+        # Serials are binary fractions of a day; they mean whole milliseconds.
+        since = timedelta(milliseconds=round(serial * 86_400_000))
+        if serial < 61:  # 1900-03-01; Excel counts a 29 February 1900, so earlier serials are ambiguous
+            raise OverflowError
+        return wire.instant(datetime(1899, 12, 30, tzinfo=UTC) + since)
+    except (OverflowError, InvalidOperation):
+        raise ValueError(f"must be a date; {serial:f} is not the number of a day in a spreadsheet") from None
+
+
+def put(data: dict[str, Any], path: str, value: object) -> None:
+    """Set a dotted path in nested dicts, making those that are missing."""
+    *above, last = path.split(".")
+    for step in above:
+        inner = data.get(step)
+        if inner is None:
+            inner = data[step] = {}
+        data = inner
+    data[last] = value
+
+
+def member(data: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None."""
+    value: Any = data
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _said(raw: object) -> str:
+    return _KINDS.get(type(raw), "a number")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+# -- JSON Lines --------------------------------------------------------------------------------------------------------
+
+Tree = dict[str, "str | Tree"]
+
+
+def _tree(paths: Sequence[str]) -> Tree:
+    tree: Tree = {}
+    for path in paths:
+        put(tree, path.lower(), path)
+    return tree
+
+
+_TREE = _tree([*JSON_LABELS, *ALIASES])
+
+
+def _json_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+    content = _utf8(content)
+    if content.count(b"\n") > limits.rows:
+        raise TooLarge(f"the file has more than {limits.rows:,} lines; split it.")
+    exact = _EXACT.search(content) is not None  # asked of the whole, since most files have no such number
+    for number, raw in enumerate(content.splitlines(), 1):
+        if len(raw) > limits.line_bytes:
+            raise TooLarge(f"line {number} is longer than {limits.line_bytes:,} bytes.")
+        if not raw or raw.isspace():
+            continue
+        record = _json_object(raw, number, limits, exact=exact)
+        flat: dict[str, Any] = {}
+        errors: list[str] = []
+        _gather(record, _TREE, flat, errors, "")
+        yield _line(number, flat, JSON_LABELS, limits, errors, strict=True)
+
+
+def _json_object(raw: bytes, number: int, limits: Limits, *, exact: bool) -> dict[str, Any]:
+    if raw.count(b"{") + raw.count(b"[") > limits.nesting:
+        _check_nesting(raw, number, limits)
+    try:
+        if exact and _EXACT.search(raw):
+            record = json.loads(
+                raw.decode(), parse_float=_parse_decimal, parse_int=_parse_decimal, parse_constant=Decimal
+            )
+        else:
+            record = orjson.loads(raw)
+    except json.JSONDecodeError as problem:
+        raise unreadable(f"line {number}, column {problem.colno}: is no JSON: {problem.msg}.") from None
+    if not isinstance(record, dict):
+        raise unreadable(f"line {number}: must be a JSON object, found {_said(record)}.")
+    return record
+
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]')
+
+
+def _check_nesting(raw: bytes, number: int, limits: Limits) -> None:
+    """Refuse a line that nests too deep; done before it is parsed, which would cost a frame per level."""
+    depth = 0
+    for token in _TOKEN.finditer(raw):
+        first = token[0][:1]
+        depth += first in b"[{"
+        depth -= first in b"]}"
+        if depth > limits.nesting:
+            raise TooLarge(f"line {number}, column {token.start() + 1}: nests deeper than {limits.nesting} levels.")
+
+
+def _gather(record: Mapping[str, Any], tree: Tree, flat: dict[str, Any], errors: list[str], above: str) -> None:
+    """Collect the known members of a JSON object by path, whatever the case of their names."""
+    for name, value in record.items():
+        branch = tree.get(name) or tree.get(name.lower())
+        if branch is None or value is None:
+            continue
+        if isinstance(branch, dict):
+            if isinstance(value, dict):
+                _gather(value, branch, flat, errors, f"{above}{name}.")
+            else:
+                errors.append(f"{above}{name}: must be an object, found {_said(value)}")
+        else:
+            flat[branch] = value
+
+
+def _utf8(content: bytes) -> bytes:
+    """The content without a byte order mark, once it is known to be UTF-8."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        content.decode()
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise unreadable(f"line {line}: byte {problem.start} of the file is not UTF-8; save it as UTF-8.") from None
+    return content
+
+
+# -- CSV ---------------------------------------------------------------------------------------------------------------
+
+
+def _csv_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+    text = _utf8(content).decode()
+    rows = _csv_rows(text, _delimiter(text), limits)
+    number, header = next(rows, (1, []))
+    columns = _columns(dict(enumerate(header)), number)
+    for number, row in rows:
+        flat = columns.implied | {path: row[place] for place, path in columns.places.items() if place < len(row)}
+        extra = any(cell.strip() for cell in row[len(header) :])
+        errors = [f"has {len(row)} values, the header names {len(header)}; quote values that hold the separator"]
+        yield _line(number, flat, columns.labels, limits, errors if extra else [])
+
+
+def _delimiter(text: str) -> str:
+    """Comma or semicolon: the one under which the first line names more of the known columns."""
+    header = next((line for line in text[:65_536].splitlines() if line.strip()), "")
+
+    def known(delimiter: str) -> int:
+        return sum(_column_name(cell.strip('"')) is not None for cell in header.split(delimiter))
+
+    return max(",;", key=known)
+
+
+def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of the line it starts on."""
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for line in io.StringIO(text, newline=""):
+            taken += len(line)
+            # A quote that never closes makes one row of the rest of the file.
+            if taken > limits.line_bytes:
+                raise TooLarge(f"line {start}: the row is longer than {limits.line_bytes:,} characters.")
+            yield line
+
+    start = 1
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+    while True:
+        start, taken = reader.line_num + 1, 0
+        if start > limits.rows:
+            raise TooLarge(f"the file has more than {limits.rows:,} lines; split it.")
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            if "field larger" in str(problem):
+                raise TooLarge(f"line {start}: a value is longer than {limits.text:,} characters.") from None
+            raise unreadable(f"line {start}: is no CSV: {problem}.") from None
+        if len(row) > limits.columns:
+            raise TooLarge(f"line {start} has {len(row):,} columns; {limits.columns} is the most.")
+        if any(cell and not cell.isspace() for cell in row):
+            yield start, row
+
+
+def _column_name(header: str) -> str | None:
+    """The path that a column header stands for: a template header or a dotted path, whatever case and spaces."""
+    return _HEADERS.get("".join(header.split()).lower())
+
+
+_HEADERS = {"".join(field.header.split()).lower(): field.path for field in FIELDS} | PATHS_BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the header row says: the path at each place, how messages name each path, what all lines have in common."""
+
+    places: dict[int, str]
+    labels: dict[str, str]
+    implied: dict[str, Any]
+
+
+def _columns(header: Mapping[int, str], row: int) -> _Columns:
+    """Raises Invalid where a required column is missing or stands twice."""
+    places: dict[int, str] = {}
+    labels: dict[str, str] = {}
+    for place, name in header.items():
+        path = _column_name(name)
+        if path is None:
+            continue
+        label = f'column {letter(place)} "{name.strip()}"'
+        if path in labels:
+            raise unreadable(f"row {row}: {label} and {labels[path]} are the same column; remove one.")
+        places[place], labels[path] = path, label
+    if not places:
+        raise unreadable(f"row {row}: no header row of the journal template; the first is {FIELDS[0].header!r}.")
+    present = set(labels) | {ALIASES[path] for path in labels if path in ALIASES}
+    missing = [
+        f'row {row}: no column "{field.header}" ({field.path}); the template has it in column {letter(place)}.'
+        for place, field in enumerate(FIELDS)
+        # Templates from before there were agreements and assets have no such column: all lines are subscriptions.
+        if field.required and field.path not in present and field.path != SOURCE
+    ]
+    if missing:
+        raise unreadable(*missing)
+    return _Columns(places, JSON_LABELS | labels, {} if SOURCE in labels else {SOURCE: "Subscription"})
+
+
+# -- XLSX --------------------------------------------------------------------------------------------------------------
+# Read with expat, a piece at a time. A reader that builds the whole grid (calamine does) takes 2 GB for a file of 5 KB
+# with two cells far apart; this one keeps a row.
+
+
+def _sheet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+    rows = sheet_rows(content, limits=limits)
+    number, header = next(rows, (1, {}))
+    if number != 1:
+        raise unreadable(f"row 1: no header row; the first row with values is {number}.")
+    columns = _columns({place: str(cell) for place, cell in header.items()}, number)
+    for number, cells in rows:
+        flat = columns.implied | {path: cells[place] for place, path in columns.places.items() if place in cells}
+        yield _line(number, flat, columns.labels, limits, [])
+
+
+Cell = str | Decimal | bool
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an old .xls starts, and any workbook under a password
+
+
+def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, dict[int, Cell]]]:
+    """The rows of a workbook's first sheet that hold anything: row number (from 1), values by column (from 0).
+
+    Numbers and dates come as Decimal (dates as the days they are stored as), what a formula failed with as Fault.
+    Raises Invalid and TooLarge.
+    """
+    package = _Package(content, limits)
+    sheet, strings_part = package.first_sheet()
+    grid = _Grid(limits)
+    strings: list[str] | None = None
+    for _ in package.parse(sheet, grid.start, grid.end, grid.characters):
+        for number, raw in grid.done:
+            # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
+            if strings is None:
+                strings = package.strings(strings_part) if strings_part else []
+            cells = {place: _cell(number, place, kind, text, strings) for place, (kind, text) in raw.items()}
+            if any(not isinstance(cell, str) or cell.strip() for cell in cells.values()):
+                yield number, cells
+        grid.done.clear()
+
+
+class _Grid:
+    """Collects the rows of a sheet from the events of its XML; `done` holds those that are whole."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.done: list[tuple[int, dict[int, tuple[str, str]]]] = []
+        self._limits = limits
+        self._row, self._place, self._kind = 0, -1, "n"
+        self._cells: dict[int, tuple[str, str]] = {}
+        self._text: list[str] = []
+        self._listens = False
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == "c":
+            self._place = _place(attributes["r"]) if "r" in attributes else self._place + 1
+            if self._place >= self._limits.columns:
+                raise TooLarge(
+                    f"row {self._row} has a column {letter(self._place)}; {self._limits.columns} columns are the most."
+                )
+            self._kind, self._text = attributes.get("t", "n"), []
+        elif tag in {"v", "t"}:
+            self._listens = True
+        elif tag == "rPh":  # how a text is pronounced; no part of it
+            self._kind = "phonetic"
+        elif tag == "row":
+            self._begin_row(attributes.get("r", ""))
+
+    def end(self, tag: str) -> None:
+        if tag in {"v", "t"}:
+            self._listens = False
+        elif tag == "rPh":
+            self._kind = "inlineStr"
+        elif tag == "c":
+            if self._text:
+                self._cells[self._place] = (self._kind, "".join(self._text))
+                self._text = []
+        elif tag == "row" and self._cells:
+            self.done.append((self._row, self._cells))
+
+    def characters(self, text: str) -> None:
+        if self._listens and self._kind != "phonetic":
+            self._text.append(text)
+
+    def _begin_row(self, written: str) -> None:
+        number = int(written) if _ROW.fullmatch(written) else self._row + 1
+        if number > self._limits.rows:
+            raise TooLarge(f"the sheet has a row {number:,}; {self._limits.rows:,} rows are the most.")
+        if number <= self._row:
+            raise unreadable(f"row {number} of the sheet comes after row {self._row}; save the file anew.")
+        self._row, self._place, self._cells = number, -1, {}
+
+
+_ROW = re.compile("[0-9]{1,9}", re.ASCII)
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+
+
+def _cell(row: int, place: int, kind: str, text: str, strings: Sequence[str]) -> Cell:
+    if kind == "n":
+        return _cell_number(row, place, text.strip())
+    if kind == "s":
+        try:
+            return strings[int(text)]
+        except (ValueError, IndexError):
+            raise unreadable(f"cell {letter(place)}{row}: refers to a text that the file does not hold.") from None
+    if kind == "b":
+        return text.strip() == "1"
+    return Fault(text) if kind == "e" else _unescape(text)
+
+
+def _cell_number(row: int, place: int, text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise unreadable(f"cell {letter(place)}{row}: {_short(text)} is stored as a number, and is none.")
+    if text.isdigit():
+        return Decimal(text)
+    # Sheets hold binary numbers, written with 17 digits: 4.35 as 4.3499999999999996. The shortest spelling is meant.
+    number = Decimal(repr(float(text)))
+    return number.quantize(Decimal(1)) if number == number.to_integral_value() and abs(number) < 10**15 else number
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
+@functools.lru_cache(maxsize=4096)
+def _place_of_letters(letters: str) -> int:
+    place = 0
+    for one in letters:
+        place = place * 26 + ord(one) - 64
+    return place - 1
+
+
+def _place(reference: str) -> int:
+    letters = reference.rstrip("0123456789")
+    if not 1 <= len(letters) <= 3 or not (letters.isascii() and letters.isalpha() and letters.isupper()):
+        raise unreadable(f"the sheet has a cell named {_short(reference)}; save the file anew.")
+    return _place_of_letters(letters)
+
+
+class _Package:
+    """The zip archive of a workbook; what its directory says is checked first, and again while unpacking."""
+
+    def __init__(self, content: bytes, limits: Limits) -> None:
+        check_size(content, limits)
+        self._limits = limits
+        self._most = self._left = min(limits.unpacked_bytes, 2**20 + limits.ratio * len(content))
+        _check_directory(content, limits)
+        try:
+            self._zip = ZipFile(io.BytesIO(content))
+        except (BadZipFile, NotImplementedError, ValueError, OverflowError) as problem:
+            raise unreadable(f"is no XLSX file: {problem}.") from None
+        if sum(info.file_size for info in self._zip.infolist()) > self._most:
+            raise self._too_large()
+
+    def first_sheet(self) -> tuple[str, str | None]:
+        """The part with the first worksheet, and the one with its shared texts."""
+        book = next((target for _, kind, target in self._relations("") if kind == "officeDocument"), "xl/workbook.xml")
+        relations = list(self._relations(book))
+        sheets = {name: target for name, kind, target in relations if kind == "worksheet"}
+        strings = next((target for _, kind, target in relations if kind == "sharedStrings"), None)
+        found = None
+        for tag, attributes in self._elements(book):
+            if tag == "workbookPr" and attributes.get("date1904", "0") not in {"0", "false"}:
+                raise unreadable("counts its days from 1904; switch that off in the options of the workbook.")
+            if tag == "sheet" and found is None:
+                found = sheets.get(next((value for name, value in attributes.items() if name.endswith(":id")), ""))
+        if found is None:
+            raise unreadable("is a workbook without a worksheet.")
+        return found, strings
+
+    def strings(self, part: str) -> list[str]:
+        """The shared texts, in order."""
+        found: list[str] = []
+        pieces: list[str] = []
+        state = {"listens": False, "phonetic": False}
+
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            if tag == "si":
+                pieces.clear()
+            elif tag == "t":
+                state["listens"] = not state["phonetic"]
+            elif tag == "rPh":
+                state["phonetic"] = True
+
+        def end(tag: str) -> None:
+            if tag == "t":
+                state["listens"] = False
+            elif tag == "rPh":
+                state["phonetic"] = False
+            elif tag == "si":
+                found.append(_unescape("".join(pieces)))
+                if len(found) > self._limits.strings:
+                    raise TooLarge(f"the workbook has more than {self._limits.strings:,} different texts.")
+
+        def characters(text: str) -> None:
+            if state["listens"]:
+                pieces.append(text)
+
+        for _ in self.parse(part, start, end, characters):
+            pass
+        return found
+
+    def parse(
+        self,
+        part: str,
+        start: Callable[[str, dict[str, str]], None],
+        end: Callable[[str], None],
+        characters: Callable[[str], None],
+    ) -> Iterator[None]:
+        """Run the XML of a part through the handlers, which get names without prefix; yields after each piece."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        depth = 0
+
+        def opened(tag: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > self._limits.nesting:
+                raise TooLarge(f"{part} nests deeper than {self._limits.nesting} levels.")
+            start(tag.rpartition(":")[2] if ":" in tag else tag, attributes)
+
+        def closed(tag: str) -> None:
+            nonlocal depth
+            depth -= 1
+            end(tag.rpartition(":")[2] if ":" in tag else tag)
+
+        def doctype(*_: object) -> None:
+            raise unreadable(f"{part} declares a document type, which no workbook does; entities are not expanded.")
+
+        parser.StartElementHandler, parser.EndElementHandler = opened, closed
+        parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
+        fed = 0
+        try:
+            for piece in self._inflate(part):
+                parser.Parse(piece)
+                fed += len(piece)
+                # The parser looks at an unfinished tag anew with each piece; a tag of megabytes would take minutes.
+                if fed - parser.CurrentByteIndex > self._limits.line_bytes:
+                    raise TooLarge(f"{part} has a tag longer than {self._limits.line_bytes:,} bytes.")
+                yield
+            parser.Parse(b"", True)
+        except (expat.ExpatError, LookupError, ValueError) as problem:  # the last two for encodings it does not know
+            raise unreadable(f"{part} is no XML: {problem}.") from None
+        yield
+
+    def _inflate(self, part: str) -> Iterator[bytes]:
+        try:
+            info = self._zip.getinfo(part)
+            if info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+                raise unreadable(f"{part} is packed in a way that workbooks do not use.")
+            with self._zip.open(info) as stream:
+                while piece := stream.read(65_536):
+                    self._left -= len(piece)
+                    if self._left < 0:
+                        raise self._too_large()
+                    yield piece
+        except KeyError:
+            raise unreadable(f"has no part {part!r}; is it a workbook?") from None
+        except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, DeflateError) as problem:
+            raise unreadable(f"{part} cannot be unpacked: {problem or 'it is cut off'}.") from None
+
+    def _elements(self, part: str) -> list[tuple[str, dict[str, str]]]:
+        found: list[tuple[str, dict[str, str]]] = []
+
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            found.append((tag, attributes))
+            if len(found) > 2 * self._limits.parts:
+                raise TooLarge(f"{part} has more than {2 * self._limits.parts:,} elements.")
+
+        for _ in self.parse(part, start, lambda tag: None, lambda text: None):
+            pass
+        return found
+
+    def _relations(self, part: str) -> Iterator[tuple[str, str, str]]:
+        """The id, kind and target part of each relation that a part has; "" is the package itself."""
+        folder, name = posixpath.split(part)
+        for tag, attributes in self._elements(posixpath.join(folder, "_rels", f"{name}.rels")):
+            if tag == "Relationship":
+                target = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", ""))).lstrip("/")
+                yield attributes.get("Id", ""), attributes.get("Type", "").rpartition("/")[2], target
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the file unpacks to more than {self._most:,} bytes; that is the most for one of its size.")
+
+
+def _check_directory(content: bytes, limits: Limits) -> None:
+    """Refuse a zip archive whose directory is missing or too long, before it is read whole."""
+    if content.startswith(OLE):
+        raise unreadable("is an old .xls file or is protected by a password; save it as .xlsx without one.")
+    end = len(content) - 22
+    if not (content[end : end + 4] == b"PK\5\6" and content.endswith(b"\0\0")):
+        end = content.rfind(b"PK\5\6", max(0, len(content) - 65_557))
+    if not content.startswith(b"PK") or end < 0 or end + 22 > len(content):
+        raise unreadable("is no XLSX file: no zip archive, or cut off.")
+    entries, length = struct.unpack_from("<HI", content, end + 10)
+    if entries > limits.parts or length > 256 * limits.parts:
+        raise TooLarge(f"the workbook has more than {limits.parts:,} parts.")
+    # The directory of an archive over 4 GB: it would replace the one checked here.
+    if content[max(0, end - 20) : max(0, end - 16)] == b"PK\6\7":
+        raise unreadable("is a ZIP64 archive; save it with a spreadsheet program.")
+
+
+def letter(place: int) -> str:
+    """The name of a column, from 0: A, B, ..., Z, AA."""
+    name = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def check_size(content: bytes, limits: Limits = LIMITS) -> None:
+    """Refuse a file that is empty or too large; raises Invalid and TooLarge."""
+    if not content:
+        raise unreadable("is empty; send a file with charges.")
+    if len(content) > limits.file_bytes:
+        raise TooLarge(f"the file has {len(content):,} bytes; {limits.file_bytes:,} is the most. Split it.")
+
+
+def unreadable(*messages: str) -> Invalid:
+    """The refusal of a file that cannot be read as a whole."""
+    return Invalid(f"The file cannot be read: {messages[0]}", {"file": messages})

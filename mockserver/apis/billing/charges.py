@@ -1,0 +1,321 @@
+"""Charges: made from the lines of an uploaded file, and put right by hand (billing c.2, d.2, e.1 to e.4).
+
+The same charge, under one id, is seen below its journal, its ledger and its statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import localcontext
+from typing import Any
+
+from mockserver import ids
+from mockserver.apis.billing import rules, summaries
+from mockserver.apis.billing.matching import Match, Matcher, Side
+from mockserver.apis.billing.registry import WORKFLOWS
+from mockserver.domain.errors import Conflict, Invalid
+from mockserver.store import Record
+from mockserver.work import Work
+
+# Lines count in hundreds, which leaves room for the shares of a split one (b.12).
+JOURNAL_STEP = 100
+SOURCES = ("subscription", "agreement", "asset")
+# What a match or an ignore changes, and a reset brings back (C8).
+RECONCILED = (
+    *("agreement", "subscription", "asset", "line", "licensee", "buyer", "seller", "client"),
+    *("erpData", "price", "upload", "processing", "ledger", "statement"),
+)
+# What a line gives to its charge, beside its prices.
+GIVEN = ("externalIds", "search", "period", "quantity", "description", "segment", "attributes")
+# What a recalculation leaves as it is.
+KEPT = ("parent", "split", "ledger", "statement", "reconciliation", "audit", "revision")
+# Without these nothing can be found or priced.
+NEEDED = (("search", "source"), ("search", "item"), ("price", "unitPP"), ("price", "PPx1"))
+
+
+def charge_id(work: Work, parent: str, count: int) -> str:
+    """The id of a charge below a journal or custom ledger: the parent's digits and a counter (b.12)."""
+    return work.api.conventions.ids["Charge"].shape(f"{ids.digits(parent)}{count:012d}")
+
+
+class Processor:
+    """Makes the charges of one journal, in one run."""
+
+    def __init__(self, work: Work, journal: Record) -> None:
+        self._matcher = Matcher(work, journal)
+        self._common = {name: journal[name] for name in ("authorization", "product", "vendor")}
+        self._journal = work.ref("Journal", journal)
+        self._shape = work.api.conventions.ids["Charge"].shape
+        self._digits = ids.digits(journal["id"])
+
+    def of_lines(self, lines: Iterable[tuple[Mapping[str, Any], Sequence[str]]]) -> Iterator[Record]:
+        """The charges of a file's lines, each line as (what could be read, what is wrong with it)."""
+        with localcontext(rules.EXACT):
+            for count, (data, faults) in enumerate(lines, 1):
+                yield from self._charges(self._charge_id(count * JOURNAL_STEP), data, faults)
+
+    def again(self, charge: Record, faults: Sequence[str] = ()) -> list[Record]:
+        """A charge as it comes out today, with the shares if it is now split; what was reconciled stays so (C9, J18).
+
+        An ignored charge and a split one stay: only a reset, or a regenerated journal, undoes these (d.2, e.3).
+        """
+        status, hand = charge["processing"]["status"], charge.get("reconciliation", {})
+        if status in ("Ignored", "Split") or ("parent" in charge and status == "Ready"):
+            return [charge]
+        if "parent" in charge and hand.get("type") != "Match":
+            return [_revised(charge, {**charge, "processing": {"status": "Ready"}})]
+        matched = hand.get("source", {}) if hand.get("type") == "Match" else {}
+        with localcontext(rules.EXACT):
+            first, *rest = self._charges(charge["id"], charge, faults, matched=matched, split="parent" not in charge)
+        kept = {name: charge[name] for name in KEPT if name in charge}
+        return [_revised(charge, {**first, **kept}), *rest]
+
+    def _charge_id(self, count: int) -> str:
+        return self._shape(f"{self._digits}{count:012d}")
+
+    def _charges(
+        self,
+        id: str,
+        data: Mapping[str, Any],
+        faults: Sequence[str],
+        *,
+        matched: Mapping[str, Any] | None = None,
+        split: bool = True,
+    ) -> list[Record]:
+        """The charge that a line makes, and behind it its shares.
+
+        faults: what is wrong with the line itself; matched: what Operations said it is for
+        """
+        faults = list(faults) or [
+            f"{place}.{name}: is missing" for place, name in NEEDED if name not in data.get(place, {})
+        ]
+        search = data.get("search", {})
+        order = None
+        if faults:
+            match = Match({}, {}, {"currency": {"purchase": self._common["authorization"]["currency"]}})
+        else:
+            source, line = _source(search, matched or {})
+            match = self._matcher.match(source, search["item"], line=line)
+            faults += match.faults
+            if "order" in search:
+                order, fault = self._matcher.order(search["order"])
+                faults += [fault] if fault else []
+        price = priced(data.get("price", {}), match, match.side if not faults else None)
+        charge: dict[str, Any] = {"id": id, **{name: data[name] for name in GIVEN if name in data}}
+        if segment := data.get("segment") or data.get("attributes", {}).get("segment"):
+            charge["segment"] = segment
+            charge["attributes"] = {**data.get("attributes", {}), "segment": segment}
+        charge |= {
+            "price": price,
+            "billingType": "Automated",
+            "statementType": rules.sign(price.get("PPx1", rules.ZERO)),
+            **_outcome(faults, match, is_split=split),
+            "journal": self._journal,
+            **self._common,
+            **match.refs,
+        }
+        if order is not None:
+            charge["order"] = order
+        if match.erp:
+            charge["erpData"] = match.erp
+        charge["revision"] = 1
+        if charge["processing"]["status"] != "Split":
+            return [charge]
+        return [charge, *self._shares(charge, match)]
+
+    def _shares(self, charge: Record, match: Match) -> Iterator[Record]:
+        """The children of a split charge: own buyer and share of the prices, all else as the parent (e.3)."""
+        parent = {name: charge[name] for name in ("id", "externalIds") if name in charge}
+        base = {name: value for name, value in charge.items() if name not in ("upload", "processing", "erpData")}
+        number = int(ids.digits(charge["id"])[-12:])
+        for place, part in enumerate(match.shares, 1):
+            own = {name: rules.share(charge["price"][name], part.percentage) for name in ("unitPP", "PPx1")}
+            erp = {**{name: value for name, value in match.erp.items() if name != "scu"}, **part.side.erp}
+            child = {
+                **base,
+                "id": self._charge_id(number + place),
+                "price": priced(own, match, part.side),
+                "upload": {"status": "Ready"},
+                "processing": {"status": "Ready"},
+                "parent": parent,
+                "split": {"percentage": part.percentage, "allocation": part.percentage},
+                "buyer": part.side.buyer,
+            }
+            yield child | ({"erpData": erp} if erp else {})
+
+
+def priced(given: Mapping[str, Any], match: Match, side: Side | None) -> dict[str, Any]:
+    """The price of a charge: purchase side as it came, sale side and buyer's side where they can be told (e.4)."""
+    price = {"currency": match.price["currency"], **{name: given[name] for name in ("unitPP", "PPx1") if name in given}}
+    if match.factor is None or side is None:
+        return price
+    times, factor, rate = rules.EXACT.multiply, match.factor, side.rate
+    price["unitSP"] = unit = times(given["unitPP"], factor)
+    price["SPx1"] = line = times(given["PPx1"], factor)
+    same = rate == 1
+    price["unitBSP"] = unit if same else times(unit, rate)
+    price["BSPx1"] = line if same else times(line, rate)
+    for name in ("markup", "margin", "markupSource"):
+        if name in match.price:
+            price[name] = match.price[name]
+    return price
+
+
+def _source(search: Mapping[str, Any], matched: Mapping[str, Any]) -> tuple[Mapping[str, str], str]:
+    """What to search for, and the line to take: as the file says, unless Operations said otherwise."""
+    for name in SOURCES:
+        if name in matched:
+            source = {"type": name.capitalize(), "criteria": "id", "value": matched[name]["id"]}
+            return source, matched.get("line", {}).get("id", "")
+    return search["source"], ""
+
+
+_READY: dict[str, Any] = {"upload": {"status": "Ready"}, "processing": {"status": "Ready"}}
+_SPLIT: dict[str, Any] = {"upload": {"status": "Split"}, "processing": {"status": "Split"}}
+_SKIPPED: dict[str, Any] = {"upload": {"status": "Ready"}, "processing": {"status": "Skipped"}}
+
+
+def _outcome(faults: list[str], match: Match, *, is_split: bool) -> dict[str, Any]:
+    """How upload and processing went. What only Operations can mend is no fault of the upload (C2, C4; M)."""
+    if faults:
+        wrong = {"status": "Error", "errors": faults}
+        return {"upload": wrong, "processing": wrong}
+    if match.is_blocked:
+        return _SKIPPED
+    if match.problems:
+        return {"upload": {"status": "Ready"}, "processing": {"status": "Error", "errors": list(match.problems)}}
+    return _SPLIT if match.shares and is_split else _READY
+
+
+def _revised(old: Record, new: dict[str, Any]) -> Record:
+    """The new version of a charge, or the old one where nothing changed."""
+    return old if new == old else {**new, "revision": old.get("revision", 0) + 1}
+
+
+# Put right by hand
+
+
+@WORKFLOWS.guard("Charge", "match")
+def may_match(work: Work, charge: Record) -> None:
+    """The target must be one that the journal could have meant, and that can be priced (C6)."""
+    journal = _open_journal(work, charge, "match")
+    entity, target, agreement = _chosen(work)
+    name = entity.lower()
+    errors: dict[str, list[str]] = {}
+    if target["authorization"]["id"] != journal["authorization"]["id"]:
+        wanted = journal["authorization"]["id"]
+        errors[f"{name}.id"] = [f"{target['id']} is under another authorization; choose one under {wanted}."]
+    elif entity == "Subscription" and target.get("split", {}).get("active"):
+        errors[f"{name}.id"] = [f"{target['id']} has active split billing; choose one without."]
+    elif "markup" not in agreement:
+        errors[f"{name}.id"] = [f"agreement {agreement['id']} has no default markup; give it one, or choose another."]
+    elif "line" in work.body:
+        id = work.body["line"].get("id")
+        line = work.get("AgreementLine", id) if isinstance(id, str) else None
+        if line is None or line.get(name, {}).get("id") != target["id"]:
+            errors["line.id"] = [f"{id!r} is no line of {target['id']}; choose one of its lines."]
+    if errors:
+        raise Invalid(f"cannot match {charge['id']}.", errors)
+
+
+@WORKFLOWS.effect("Charge", "match")
+def matched(work: Work, charge: Record) -> None:
+    """The charge belongs to the target; it is priced when the journal is recalculated (J17)."""
+    entity, target, agreement = _chosen(work)
+    source = {entity.lower(): work.ref(entity, target)}
+    if "line" in work.body:
+        source["line"] = work.ref("AgreementLine", work.need("AgreementLine", work.body["line"]["id"]))
+    refs = {"agreement": work.ref("Agreement", agreement), **source}
+    refs |= {name: agreement[name] for name in ("licensee", "buyer", "seller", "client") if name in agreement}
+    rest = {name: value for name, value in charge.items() if name not in (*SOURCES, "line")}
+    price = {name: charge["price"][name] for name in ("unitPP", "PPx1") if name in charge["price"]}
+    price["currency"] = {"purchase": charge["price"]["currency"]["purchase"]}
+    _reconciled(work, charge, {**rest, **refs, "price": price}, {"type": "Match", "source": source})
+
+
+@WORKFLOWS.guard("Charge", "ignore")
+def may_ignore(work: Work, charge: Record) -> None:
+    """Only while the journal is under review (C7)."""
+    _open_journal(work, charge, "ignore")
+
+
+@WORKFLOWS.effect("Charge", "ignore")
+def ignored(work: Work, charge: Record) -> None:
+    """The charge is left out of billing (C7)."""
+    rest = {name: value for name, value in charge.items() if name not in ("ledger", "statement")}
+    _reconciled(work, charge, rest, {"type": "Ignore"})
+
+
+@WORKFLOWS.guard("Charge", "reset")
+def may_reset(work: Work, charge: Record) -> None:
+    """Only what was reconciled, and not yet reset (C8)."""
+    _open_journal(work, charge, "reset")
+    if charge.get("reconciliation", {}).get("type") not in ("Match", "Ignore"):
+        raise Conflict(f"cannot reset {charge['id']}: it is neither matched nor ignored; match or ignore it first.")
+
+
+@WORKFLOWS.effect("Charge", "reset")
+def was_reset(work: Work, charge: Record) -> None:
+    """What the charge was before is back; its status follows when the journal is recalculated (C8)."""
+    original = charge["reconciliation"]["original"]
+    rest = {name: value for name, value in charge.items() if name not in RECONCILED}
+    restored = {
+        **rest,
+        **original,
+        "processing": charge["processing"],
+        "reconciliation": {"type": "Reset", **_reason(work)},
+    }
+    _keep(work, restored, "reset")
+
+
+def _open_journal(work: Work, charge: Record, event: str) -> Record:
+    journal = work.need("Journal", charge["journal"]["id"])
+    if journal["status"] not in ("Review", "Reconciling"):
+        raise Conflict(
+            f"cannot {event} a charge when the journal is {journal['status']}; only in Review or Reconciling."
+        )
+    return journal
+
+
+def _chosen(work: Work) -> tuple[str, Record, Record]:
+    """The entity and record that the body matches a charge with, and its agreement. Raises Invalid."""
+    named = [name for name in SOURCES if name in work.body]
+    if len(named) != 1:
+        raise Invalid(
+            "name one target.",
+            {name: ["Exactly one of subscription, agreement and asset."] for name in named or SOURCES},
+        )
+    name = named[0]
+    entity = name.capitalize()
+    work.refer(entity, work.body[name], name)
+    target = work.need(entity, work.body[name]["id"])
+    agreement = target if entity == "Agreement" else work.get("Agreement", target["agreement"]["id"])
+    if agreement is None:
+        raise Invalid(
+            f"{name}: no agreement.", {f"{name}.id": [f"{target['id']} belongs to no agreement; choose another."]}
+        )
+    return entity, target, agreement
+
+
+def _reconciled(work: Work, charge: Record, now: dict[str, Any], what: dict[str, Any]) -> None:
+    """Keep a charge with what was done to it; the first version that was reconciled is what a reset brings back."""
+    before = work.world.layer.get("Charge", charge["id"]) or charge
+    earlier = charge.get("reconciliation", {})
+    original = earlier.get("original") or {name: before[name] for name in RECONCILED if name in before}
+    _keep(work, {**now, "reconciliation": {**what, **_reason(work), "original": original}}, "reconciled")
+
+
+def _keep(work: Work, charge: Record, stamp: str) -> None:
+    """Store a charge that an event moved, and let its journal follow (J17)."""
+    by = {"at": work.now, "by": work.actor.ref}
+    # A charge's audit tells of its reconciliation alone (c.2).
+    audit = {name: value for name, value in charge.get("audit", {}).items() if name in ("reconciled", "reset")}
+    work.put("Charge", {**charge, "audit": {**audit, stamp: by}})
+    journal = work.need("Journal", charge["journal"]["id"])
+    summary = summaries.summed(work.where("Charge", "journal.id", journal["id"]))
+    work.fire("Journal", {**journal, **summaries.journal(work, journal, summary)}, "reconcile")
+
+
+def _reason(work: Work) -> dict[str, str]:
+    reason = work.body.get("reason")
+    return {"reason": reason} if isinstance(reason, str) else {}

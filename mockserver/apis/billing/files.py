@@ -1,0 +1,112 @@
+"""Files that belong to a record: registered as its attachments, found again, removed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mockserver.store import Record
+from mockserver.work import Work, key_of
+
+
+class Document(Mapping[str, Any]):
+    """A File whose bytes are drawn when they are first asked for, so that a world full of documents starts at once."""
+
+    def __init__(self, id: str, draw: Callable[[], bytes]) -> None:
+        self._id = id
+        self._draw = draw
+        self._content: bytes | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "id":
+            return self._id
+        if name != "content":
+            raise KeyError(name)
+        if self._content is None:
+            self._content = self._draw()
+        return self._content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("id", "content"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+def attach_upload(work: Work, parent: str, record: Record, *, filename: str, media: str, content: bytes) -> Record:
+    """Register an uploaded file of charges: type Input, named as the file (c.0)."""
+    entity = f"{parent}Attachment"
+    attachment = {**_described(work, parent, record, "Input", filename, media), "size": len(content)}
+    if parent == "Journal":
+        attachment["vendor"] = record["vendor"]
+    work.put("File", {"id": attachment["id"], "content": content})
+    return work.create(entity, attachment)
+
+
+def attach_document(work: Work, parent: str, record: Record, draw: Callable[[], bytes]) -> Record:
+    """Register the PDF of an invoice or credit memo: type Output, named by the id (c.0).
+
+    It has no size: the document is the ERP's, and nobody has fetched it yet.
+    """
+    entity = f"{parent}Attachment"
+    described = _described(work, parent, record, "Output", f"{record['id']}.pdf", "application/pdf")
+    work.put("File", Document(described["id"], draw))
+    return work.create(entity, {**described, "isExternal": True})
+
+
+def redraw_document(work: Work, parent: str, attachment: Record, draw: Callable[[], bytes]) -> None:
+    """Have the PDF drawn anew: what it shows has changed."""
+    work.put("File", Document(attachment["id"], draw))
+    work.change(f"{parent}Attachment", attachment)
+
+
+def _described(work: Work, parent: str, record: Record, type: str, filename: str, media: str) -> dict[str, Any]:
+    return {
+        "id": work.new_id(f"{parent}Attachment"),
+        "name": filename,
+        "type": type,
+        "filename": filename,
+        "contentType": media,
+        "isDeleted": False,
+        key_of(parent): work.ref(parent, record),
+    }
+
+
+def remove_attachments(work: Work, parent: str, id: str) -> None:
+    """Remove the attachments of a record that goes, with their files (d.9)."""
+    entity = f"{parent}Attachment"
+    for attachment in list(work.where(entity, f"{key_of(parent)}.id", id)):
+        if work.get("File", attachment["id"]) is not None:
+            work.remove("File", attachment["id"])
+        work.remove(entity, attachment["id"])
+
+
+class Uploads:
+    """Which file a journal's or custom ledger's charges come from, and what was wrong with its lines.
+
+    Kept apart from the record, because nobody sees it: {id, attachment, kind, faults: charge id -> messages}.
+    """
+
+    ENTITY = "Uploaded"
+
+    @classmethod
+    def keep(cls, work: Work, id: str, attachment: str, kind: str) -> None:
+        """Note the file to build from."""
+        work.put(cls.ENTITY, {"id": id, "attachment": attachment, "kind": kind, "faults": {}})
+
+    @classmethod
+    def find(cls, work: Work, id: str) -> Record | None:
+        """The note on the file to build from, if one was uploaded and is still there."""
+        note = work.get(cls.ENTITY, id)
+        return note if note is not None and work.get("File", note["attachment"]) is not None else None
+
+    @classmethod
+    def content(cls, work: Work, note: Record) -> bytes:
+        """The bytes of the file that was noted."""
+        return bytes(work.need("File", note["attachment"])["content"])
+
+    @classmethod
+    def forget(cls, work: Work, id: str) -> None:
+        """Drop the note, if there is one."""
+        if work.get(cls.ENTITY, id) is not None:
+            work.remove(cls.ENTITY, id)

@@ -1,0 +1,122 @@
+"""The composition root: tables, world, services and Connexion put together into one ASGI application."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from os import PathLike
+from typing import Any
+
+with warnings.catch_warnings():
+    # Connexion imports Starlette's test client, which warns of the HTTP client that it uses; nobody here uses either.
+    warnings.simplefilter("ignore")
+    from connexion import AsyncApp
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.options import SwaggerUIOptions
+from connexion.resolver import Resolver
+
+from mockserver import control, docs, handlers, scenario, seed, wire
+from mockserver.pipeline import Pipeline
+from mockserver.auth import Caller
+from mockserver.service import Plugin, Service
+from mockserver.world import Processing, World
+from specs import tables
+
+
+class Options(ValueError):
+    """An option that cannot be; `str()` is one line that tells the mend."""
+
+
+class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
+    """The ASGI application, with what tests want to reach: its world and its cast."""
+
+    def __init__(self, *, services: Mapping[str, Service], world: World, callers: Mapping[str, Caller]) -> None:
+        self.services = services
+        self.world = world
+        self.callers: dict[str, Caller] = {caller.name: caller for caller in callers.values()}
+        secret = hashlib.blake2b(f"links/{world.seed}".encode()).digest()
+        pipeline = partial(Pipeline, services=services, world=world, callers=callers, secret=secret)
+        super().__init__(
+            __name__,
+            # The pipeline comes first and answers whatever an API's document describes; what it hands on are our own
+            # pages, for which Connexion's application behind it is there.
+            middlewares=[pipeline, ExceptionMiddleware, LifespanMiddleware],
+            swagger_ui_options=SwaggerUIOptions(swagger_ui=False, serve_spec=False),
+        )
+        for name, service in services.items():
+            find = partial(handlers.find, service)
+            self.add_api(dict(service.api.document), name=name, resolver=Resolver(find))
+        docs.add(self)
+        control.add(self, secret)
+
+    def reset(self) -> None:
+        """Return the world to its seed."""
+        self.world.reset()
+
+    def token(self, name: str) -> str:
+        """The token of a caller by name. KeyError lists who there is."""
+        if name not in self.callers:
+            raise KeyError(f"no caller {name!r}; there are: {', '.join(self.callers)}")
+        return self.callers[name].token
+
+
+def create_app(
+    *apis: str,
+    seed: int | None = None,
+    scenario: str | PathLike[str] = "default",
+    overlay: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    processing: str = "immediate",
+    now: datetime | str | None = None,
+) -> MockServer:
+    """The mock server as an ASGI application, with a world of its own.
+
+    apis: which to serve; all when none is named
+    seed, now: instead of the scenario's own; `now` is an instant, or "real" for a clock that runs with real time
+    scenario: a name or a file; overlay: files that change cells of the matrix
+    processing: immediate, after:SECONDS, reads:N or manual
+    Raises specs.tables.TableError, mockserver.scenario.ScenarioError or Options, each in one line.
+    """
+    from mockserver import scenario as scenarios
+    from mockserver import seed as seeds
+
+    start, running = _start(now)
+    try:
+        mode = Processing.parse(processing)
+    except ValueError as error:
+        raise Options(str(error)) from None
+    overlays = [overlay] if isinstance(overlay, str | PathLike) else list(overlay)
+    loaded = {name: tables.load(name, overlays=[str(each) for each in overlays]) for name in apis or tables.names()}
+    plugins: dict[str, Plugin] = {name: import_module(f"mockserver.apis.{name}.plugin").PLUGIN for name in loaded}
+    world = seeds.build(
+        scenarios.load(str(scenario)),
+        apis={name: (api, plugins[name].workflows) for name, api in loaded.items()},
+        seed=seed,
+        now=start,
+        processing=mode,
+        running=running,
+    )
+    world.settle_seed()
+    services = {name: Service(api, plugins[name]) for name, api in loaded.items()}
+    return MockServer(services=services, world=world, callers=seeds.callers(world))
+
+
+def _start(now: datetime | str | None) -> tuple[datetime | None, bool | None]:
+    """(first instant, whether the clock runs) that `now` means."""
+    if now == "real":
+        return datetime.now(UTC), True
+    if isinstance(now, str):
+        try:
+            return wire.moment(wire.parse_instant(now)), None
+        except ValueError as error:
+            raise Options(f"now: {error}; say 2026-03-16T09:00:00Z, a date, or real.") from None
+    if isinstance(now, datetime) and now.tzinfo is None:
+        raise Options("now: the datetime has no zone; give it one, e.g. tzinfo=UTC.")
+    return now, None
+
+
+__all__: list[Any] = ["MockServer", "Options", "create_app", "scenario", "seed"]

@@ -1,0 +1,121 @@
+"""Request bodies as they come: read with a limit, taken apart, refused in one line where they cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from mockserver.domain.errors import Invalid, TooLarge, UnsupportedMedia
+from mockserver.work import Upload
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+JSON_LIMIT = 10_000_000
+"""Bytes of a JSON body: far above any real one, far below what hurts."""
+FRAMING = 1_000_000
+"""Bytes a multipart body may hold beside its file."""
+PARTS = 50
+UNREADABLE = "Bad Request"
+MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart body: its files and its texts by part name, names as they came."""
+
+    files: dict[str, Upload] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def media_type(content_type: str) -> str:
+    """The bare media type of a Content-Type header, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(media: str) -> bool:
+    """Whether a media type is one of those that OA4 declares for JSON bodies."""
+    return media in ("application/json", "text/json") or (media.startswith("application/") and media.endswith("+json"))
+
+
+def too_large(declared: str | None, limit: int) -> None:
+    """Raises TooLarge for a Content-Length over the limit, before a byte of the body is read."""
+    if declared is not None and declared.isdecimal() and (len(declared) > 15 or int(declared) > limit):
+        raise TooLarge(f"the body has {declared[:30]} bytes; at most {limit} are read.")
+
+
+async def read(receive: Receive, declared: str | None, limit: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to be over the limit, whatever its header says."""
+    too_large(declared, limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the client went away")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"the body has more than {limit} bytes, which is all that is read.")
+        if chunk:
+            chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def json(content: bytes) -> Any:
+    """The value of a JSON body. Raises Invalid with the place where it cannot be read."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        # The byte order mark that some clients put in front is not JSON, but its meaning is plain.
+        if content.startswith(b"\xef\xbb\xbf"):
+            return json(content[3:])
+        raise Invalid(f"the body is not valid JSON: {error}.", {"body": [f"{error}"]}, title=UNREADABLE) from None
+
+
+async def form(content_type: str, receive: Receive, limit: int) -> Form:
+    """The parts of a multipart body. Raises Invalid, TooLarge or UnsupportedMedia."""
+    from starlette.datastructures import Headers, UploadFile
+    from starlette.formparsers import MultiPartException, MultiPartParser
+
+    if media_type(content_type) != MULTIPART:
+        raise UnsupportedMedia(f"send multipart/form-data, not {media_type(content_type) or 'a body without a type'}.")
+
+    async def stream() -> Any:
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError("the client went away")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit + FRAMING:
+                raise TooLarge(f"the body has more than {limit + FRAMING} bytes, which is all that is read.")
+            yield chunk
+            if not message.get("more_body", False):
+                return
+
+    parser = MultiPartParser(Headers({"content-type": content_type}), stream(), max_files=PARTS, max_fields=PARTS)
+    try:
+        parts = await parser.parse()
+    except MultiPartException as error:
+        raise Invalid(f"the multipart body cannot be read: {error.message}", title=UNREADABLE) from None
+    except (KeyError, UnicodeDecodeError, LookupError, ValueError) as error:
+        # No boundary, a charset that does not exist, a part that is not text in its own charset.
+        raise Invalid(f"the multipart body cannot be read: {error}.", title=UNREADABLE) from None
+    made = Form()
+    try:
+        for name, part in parts.multi_items():
+            if isinstance(part, UploadFile):
+                content = await part.read()
+                if len(content) > limit:
+                    raise TooLarge(f"{name}: {len(content)} bytes; a file may have {limit}.")
+                made.files[name] = Upload(part.filename or "", part.content_type or "", content)
+            else:
+                made.texts[name] = part
+    finally:
+        await parts.close()
+    return made

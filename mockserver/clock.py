@@ -1,0 +1,43 @@
+"""The time of a world: the only place where time comes from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """A clock that starts where it is told and moves only as it is told.
+
+    start: the first instant
+    running: let it run along with real time from there; otherwise it stands still but for `tick` and `advance`, so
+        that the same calls see the same times
+    """
+
+    def __init__(self, start: datetime, *, running: bool = False, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self.start = start.astimezone(UTC)
+        self._moved = timedelta()
+        self._elapsed = elapsed if running else None
+        self._since = elapsed() if running else 0.0
+
+    def now(self) -> datetime:
+        """The present instant, aware, UTC, in whole milliseconds."""
+        ran = timedelta(seconds=self._elapsed() - self._since) if self._elapsed else timedelta()
+        now = self.start + self._moved + ran
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def tick(self) -> None:
+        """Let one millisecond pass: what a change takes on a standing clock, so that changes have an order."""
+        if self._elapsed is None:
+            self._moved += timedelta(milliseconds=1)
+
+    def advance(self, by: timedelta) -> None:
+        """Move on by a span, which must not be negative."""
+        if by < timedelta():
+            raise ValueError("a clock only moves forward")
+        self._moved += by
+
+    def set(self, to: datetime) -> None:
+        """Move to an instant, forward or back; for making a world whose past has its own times."""
+        self._moved += to - self.now()

@@ -1,0 +1,53 @@
+"""Pages of the server itself: the files behind expiring links, and the background jobs that wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mockserver import links
+from mockserver.domain.errors import Gone
+from mockserver.handlers import _disposition
+
+if TYPE_CHECKING:
+    from mockserver.app import MockServer
+
+
+def add(app: MockServer, secret: bytes) -> None:
+    """Register the pages on the application."""
+
+    async def file(request: Request) -> Response:
+        api, id = request.path_params["api"], request.path_params["id"]
+        query = request.query_params
+        now = app.world.clock.now().timestamp()
+        try:
+            links.check(secret, api, id, query.get("expires", ""), query.get("signature", ""), now)
+        except Gone as gone:
+            return JSONResponse({"title": "Forbidden", "status": 403, "detail": str(gone)}, 403)
+        kept = app.world.layer.get("File", id)
+        described = next((record for entity in app.services[api].api.visibility if entity.endswith("Attachment")
+                          and (record := app.world.layer.get(entity, id)) is not None), None)
+        if kept is None or described is None:
+            return JSONResponse({"title": "Not Found", "status": 404, "detail": "The file is gone."}, 404)
+        # Sent as a download and never sniffed: an uploaded page must not run as one of ours.
+        headers = _disposition(described["filename"]) | {"X-Content-Type-Options": "nosniff"}
+        return Response(kept["content"], media_type=described["contentType"], headers=headers)
+
+    async def jobs(request: Request) -> Response:
+        waiting = [{key: job[key] for key in ("id", "api", "job", "entity", "subject")} for job in app.world.jobs()]
+        return JSONResponse({"processing": app.world.processing.mode, "jobs": waiting})
+
+    async def release(request: Request) -> Response:
+        wanted = request.query_params.get("subject")
+        # Only the jobs that wait now: what they start in turn waits for another word.
+        there = [job["id"] for job in app.world.jobs() if wanted in (None, job["subject"])]
+        if wanted is not None and not there:
+            return JSONResponse({"title": "Not Found", "status": 404, "detail": f"No job waits on {wanted}."}, 404)
+        ran = app.world.run(lambda job: job["id"] in there)
+        return JSONResponse({"ran": ran})
+
+    app.add_url_rule(links.PREFIX + "/{api}/{id}", "file", file, methods=["GET"])
+    app.add_url_rule("/__mock__/jobs", "jobs", jobs, methods=["GET"])
+    app.add_url_rule("/__mock__/jobs/release", "release", release, methods=["POST"])

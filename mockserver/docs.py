@@ -1,0 +1,89 @@
+"""Swagger UI at /docs, offline, with the cast's tokens ready to try, and the documents that it shows."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+if TYPE_CHECKING:
+    from mockserver.app import MockServer
+
+ASSETS = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+DOCUMENT = "/openapi.json"
+"""Where an API's document is served, below its base path."""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>doubleentry</title>
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="icon" href="docs/favicon-32x32.png">
+<style>
+#cast { font: 14px sans-serif; padding: 10px 20px; background: #1b1b1b; color: #fff; }
+#cast select { font: inherit; margin-left: 8px; }
+</style>
+</head>
+<body>
+<div id="cast"><label>Try as<select id="caller"></select></label></div>
+<div id="ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/swagger-ui-standalone-preset.js"></script>
+<script>
+const cast = CAST, urls = URLS;
+const choice = document.getElementById("caller");
+for (const each of cast) choice.add(new Option(each.name + " (" + each.role + ")", each.token));
+const ui = SwaggerUIBundle({
+  urls, dom_id: "#ui", deepLinking: true, docExpansion: "none", persistAuthorization: false, filter: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset], layout: "StandaloneLayout",
+  onComplete: () => ui.preauthorizeApiKey("bearerAuth", choice.value),
+});
+choice.onchange = () => ui.preauthorizeApiKey("bearerAuth", choice.value);
+</script>
+</body>
+</html>
+"""
+
+
+def add(app: MockServer) -> None:
+    """Register the page, its assets and every API's document on the application."""
+    documents = {service.api.conventions.base + DOCUMENT: service for service in app.services.values()}
+
+    async def page(request: Request) -> Response:
+        cast = [{"name": each.name, "role": each.role, "token": each.token} for each in app.callers.values()]
+        urls = [{"url": url, "name": service.api.conventions.title} for url, service in documents.items()]
+        return Response(PAGE.replace("CAST", _script(cast)).replace("URLS", _script(urls)), media_type="text/html")
+
+    async def asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in ASSETS:
+            return Response("no such asset", 404, media_type="text/plain")
+        return Response(_asset(name), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
+
+    async def home(request: Request) -> Response:
+        return RedirectResponse("/docs")
+
+    app.add_url_rule("/", "home", home, methods=["GET"])
+    app.add_url_rule("/docs", "docs", page, methods=["GET"])
+    app.add_url_rule("/docs/{name}", "asset", asset, methods=["GET"])
+
+
+def _script(value: object) -> str:
+    """JSON that may stand in a script element, whatever names a scenario holds."""
+    return orjson.dumps(value).decode().replace("<", "\\u003c")
+
+
+@cache
+def _asset(name: str) -> bytes:
+    from swagger_ui_bundle import swagger_ui_path
+
+    return (Path(swagger_ui_path) / name).read_bytes()

@@ -1,0 +1,82 @@
+"""Why a request is refused, as plain exceptions; `mockserver.problems` alone gives them a status.
+
+    Refusal
+    ├── Unauthenticated      no token, or one that is unknown or expired
+    ├── Forbidden            the role may not call this operation
+    ├── NotFound             no such object for this caller: missing, foreign, below another parent
+    ├── NotAcceptable        nothing the caller accepts can be sent
+    ├── UnsupportedMedia     the body has a type that the operation does not read
+    ├── TooLarge             the body, or what it unpacks to, is over a limit
+    ├── Invalid              the request says something that cannot be; `errors` says what, by place
+    ├── Gone                 a link that has expired
+    └── Conflict             the object's state does not allow it
+        └── NoSuchTransition the machine has no row for (event, state)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class Refusal(Exception):
+    """A request that is refused; nothing of it is kept. `str()` is one line that tells the mend."""
+
+
+class Unauthenticated(Refusal):
+    """No token, or one that is not, or no longer, known."""
+
+
+class Forbidden(Refusal):
+    """The caller's role may not call the operation."""
+
+
+class NotFound(Refusal):
+    """The caller can see no such object; missing and foreign ones read alike."""
+
+
+class NotAcceptable(Refusal):
+    """Nothing the caller accepts can be sent."""
+
+
+class UnsupportedMedia(Refusal):
+    """The body, or a file in it, has a type that the operation does not read."""
+
+
+class TooLarge(Refusal):
+    """The body, or what it unpacks to, is over a limit."""
+
+
+class Gone(Refusal):
+    """A link that has expired or was never signed."""
+
+
+class Invalid(Refusal):
+    """The request says something that cannot be.
+
+    errors: place (property path, RQL name, parameter, `file`) -> messages, in the order found
+    title: replaces "One or more validation errors occurred." where the request could not be read at all
+    """
+
+    def __init__(
+        self,
+        message: str,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        *,
+        title: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.errors = {place: list(messages) for place, messages in (errors or {}).items()}
+        self.title = title
+
+
+class Conflict(Refusal):
+    """The object's state, or that of another it depends on, does not allow the operation."""
+
+
+class NoSuchTransition(Conflict):
+    """The machine has no row for this event in this state."""
+
+    def __init__(self, event: str, state: str, *, allowed: Sequence[str]) -> None:
+        self.event, self.state, self.allowed = event, state, tuple(allowed)
+        ways = ", ".join(allowed) or "nothing, it is final"
+        super().__init__(f"cannot {event} when {state}; from {state}: {ways}.")

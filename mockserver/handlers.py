@@ -1,0 +1,334 @@
+"""What operations do, by what access.yaml says that they do; one function a verb, the same for every entity and API.
+
+Each is handed an Exchange that has passed every refusal but `state`, and returns a Reply. They are plain functions: a unit
+of work is never interrupted by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mockserver import links, negotiation, wire
+from mockserver.domain.errors import Conflict, Invalid, NotFound, UnsupportedMedia
+from mockserver.paging import page
+from mockserver.rql import Query, ordering, predicate
+from mockserver.service import member
+from mockserver.store import Record, Row, at
+
+if TYPE_CHECKING:
+    from mockserver.pipeline import Exchange
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: status, body and headers beyond Content-Length."""
+
+    status: int
+    body: bytes = b""
+    media: str | None = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class BrokenPromise(Exception):
+    """An answer that would not be valid against the spec: our fault, never the caller's."""
+
+
+# Reading
+
+
+def list_(x: Exchange) -> Reply:
+    """A page of what the caller may see, or all of it as a file where Accept asks for one."""
+    operation, service, work, query = x.operation, x.service, x.work, x.query
+    if operation.below is None:
+        rows: Iterable[Row] = service.rows(work, operation.entity)
+    else:
+        assert x.parent is not None and operation.below is not None
+        rows = service.below(work, operation.entity, operation.below, x.parent)
+    shape = service.shape(operation.entity)
+    hidden = service.hidden(operation.entity, x.role)
+    expand = service.expand(work, x.role)
+    if query.filter is not None:
+        keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
+        rows = [row for row in rows if keeps(row.record)]
+    if query.order:
+        by_id = {row.record["id"]: row for row in rows}
+        sort = ordering(query.order, shape, hidden=hidden, expand=expand)
+        rows = [by_id[record["id"]] for record in sort([row.record for row in by_id.values()])]
+    rows = rows if isinstance(rows, list) else list(rows)
+    if x.media not in (None, JSON):
+        return _file(x, rows)
+    paging = service.api.conventions.paging
+    shown, pagination = page(rows, query, default=paging["default"], cap=paging["cap"])
+    view = service.view(operation.entity, x.role, "list", query.select, work)
+    items = [_encoded(x, row, "list", query) for row in shown]
+    meta: dict[str, Any] = {
+        "pagination": {"offset": pagination.offset, "limit": pagination.limit, "total": pagination.total}
+    }
+    if view.omitted:
+        meta["omitted"] = list(view.omitted)
+    if not x.endpoint.envelope.is_valid({"$meta": meta, "data": []}):
+        raise BrokenPromise(f"{operation.id}: the list's envelope is not valid: {meta}")
+    if work.world.waiting:
+        for row in shown:
+            work.world.seen(operation.entity, row.record["id"])
+    return Reply(200, b'{"$meta":' + wire.dump(meta) + b',"data":[' + b",".join(items) + b"]}")
+
+
+def read(x: Exchange) -> Reply:
+    """One object."""
+    assert x.row is not None
+    reply = Reply(200, _encoded(x, x.row, "read", x.query))
+    x.work.world.seen(x.operation.entity, x.row.record["id"])
+    return reply
+
+
+def read_attachment(x: Exchange) -> Reply:
+    """An attachment's metadata, or its file: by what Accept asks for (billing b.9)."""
+    assert x.row is not None and x.parent is not None
+    if x.media is None or x.media == JSON:
+        return read(x)
+    record = x.row.record
+    file = x.work.get("File", record["id"])
+    if file is None:
+        raise NotFound(f"the file of {record['id']} is gone.")
+    if record.get("isExternal"):
+        if not x.parent.get("documentNo"):
+            raise NotFound(f"{x.parent['id']} has no document yet, so there is no file of it.")
+        return Reply(200, file["content"], record["contentType"], _disposition(record["filename"]))
+    expires = int(x.world.clock.now().timestamp()) + int(x.service.api.conventions.attachments["link"])
+    location = x.origin + links.path(x.secret, x.service.api.name, record["id"], expires)
+    return Reply(301, b"", None, {"Location": location})
+
+
+# Changing
+
+
+def create(x: Exchange) -> Reply:
+    """A new object out of the body."""
+    record = x.service.plugin.workflows.makers[x.operation.entity](x.work)
+    return _answer(x, record["id"], 201)
+
+
+def update(x: Exchange) -> Reply:
+    """The members of the body that the caller's role may write."""
+    assert x.row is not None
+    entity, workflows = x.operation.entity, x.service.plugin.workflows
+    changed = written(x, x.row.record)
+    if (guard := workflows.guards.get((entity, "update"))) is not None:
+        guard(x.work, changed)
+    record = x.work.change(entity, changed)
+    if (effect := workflows.effects.get((entity, "update"))) is not None:
+        effect(x.work, record)
+    return _answer(x, record["id"])
+
+
+def act(x: Exchange) -> Reply:
+    """An event of the entity's machine; the body, if there is one, is an update that comes first (billing b.11)."""
+    assert x.row is not None and x.operation.event is not None
+    record = x.work.fire(x.operation.entity, written(x, x.row.record), x.operation.event)
+    return _answer(x, record["id"])
+
+
+def upload(x: Exchange) -> Reply:
+    """A file for an object, which starts its validation."""
+    assert x.row is not None and x.operation.event is not None and x.file is not None
+    entity, event = x.operation.entity, x.operation.event
+    # The machine is asked before the file is taken, so that a refusal costs nothing and changes nothing.
+    x.work.allowed(entity, x.row.record, event)
+    record = x.service.plugin.workflows.loaders[entity](x.work, x.row.record, x.file)
+    record = x.work.fire(entity, record, event)
+    return _answer(x, record["id"])
+
+
+def delete(x: Exchange) -> Reply:
+    """The end of an object: an event of its machine, whose effect removes what belongs to it."""
+    assert x.row is not None
+    if x.operation.event is None:
+        return _delete_attachment(x)
+    x.work.fire(x.operation.entity, x.row.record, x.operation.event)
+    return Reply(204, b"", None)
+
+
+def _delete_attachment(x: Exchange) -> Reply:
+    """The file goes, the record stays and says so (billing d.9)."""
+    assert x.row is not None
+    record, entity = x.row.record, x.operation.entity
+    if record.get("isDeleted"):
+        raise NotFound(f"{record['id']} is deleted already.")
+    if record["type"] != "Attachment":
+        raise Conflict(f"{record['id']} is of type {record['type']}; only an Attachment can be deleted.")
+    x.work.change(entity, {**record, "isDeleted": True})
+    x.work.remove("File", record["id"])
+    return Reply(204, b"", None)
+
+
+def attach(x: Exchange) -> Reply:
+    """A new attachment: the file, and what the JSON part says of it."""
+    assert x.file is not None and x.parent is not None and x.operation.below is not None
+    entity, work = x.operation.entity, x.work
+    media = x.file.content_type
+    accepts = x.service.api.conventions.attachments["accepts"]
+    if media not in accepts:
+        raise UnsupportedMedia(f"{media or 'a file without a type'} is not accepted; these are: {', '.join(accepts)}.")
+    record: dict[str, Any] = {"id": work.new_id(entity), "name": x.body.get("name") or x.file.filename}
+    if "description" in x.body:
+        record["description"] = x.body["description"]
+    record |= attachment(work, entity, x.operation.below, x.parent, x.file.filename, media, len(x.file.content))
+    work.create(entity, {**record, "type": "Attachment"})
+    work.put("File", {"id": record["id"], "content": x.file.content})
+    return _answer(x, record["id"], 201)
+
+
+def attachment(
+    work: Any, entity: str, parent_entity: str, parent: Record, filename: str, media: str, size: int
+) -> dict[str, Any]:
+    """The members that every attachment has, whoever makes it."""
+    made: dict[str, Any] = {"filename": filename, "size": size, "contentType": media, "isDeleted": False}
+    if entity in ("InvoiceAttachment", "CreditMemoAttachment"):
+        made["isExternal"] = False
+    made[member(parent_entity)] = work.ref(parent_entity, parent)
+    if entity == "JournalAttachment":
+        made["vendor"] = parent["vendor"]
+    return made
+
+
+def sync(x: Exchange) -> Reply:
+    """Documents of the ERP: one by one, or in bulk where both headers say so (billing a.2)."""
+    bulk = all(x.headers.get(name, b"").lower() == b"true" for name in (b"mpt-upsert", b"mpt-async"))
+    documents = x.body if isinstance(x.body, list) else [x.body]
+    if bulk:
+        assert x.service.plugin.sync is not None
+        task = wire.plain(x.service.plugin.sync(x.work, documents, x.operation.entity))
+        _promise(x, x.endpoint.validator(202), task)
+        return Reply(202, wire.dump(task))
+    if isinstance(x.body, list):
+        raise Invalid(
+            "a list of documents is taken in bulk only.",
+            {"body": ["Send the headers `MPT-Upsert: true` and `MPT-Async: true`, or a single document."]},
+        )
+    return create(x)
+
+
+def written(x: Exchange, record: Record) -> dict[str, Any]:
+    """A copy of the record with the members of the body that the caller's role may write; null clears (billing b.11)."""
+    made = dict(record)
+    body = x.body if isinstance(x.body, Mapping) else {}
+    for path in x.service.api.visibility[x.operation.entity].written_by(x.role):
+        head, _, rest = path.partition(".")
+        if head not in body:
+            continue
+        if not rest:
+            _lay(made, head, x, body[head])
+        elif body[head] is None or rest in body[head]:
+            inner = dict(made.get(head, {}))
+            _lay(inner, rest, x, None if body[head] is None else body[head][rest])
+            made[head] = inner
+    return made
+
+
+def _lay(target: dict[str, Any], name: str, x: Exchange, value: Any) -> None:
+    if value is None:
+        target.pop(name, None)
+        return
+    entity = x.service.api.conventions.references.get(name)
+    target[name] = x.work.refer(entity, value, name) if entity is not None else _dense(value)
+
+
+def _dense(value: Any) -> Any:
+    """A value without the members that are null: a record never holds one."""
+    if isinstance(value, dict):
+        return {name: _dense(each) for name, each in value.items() if each is not None}
+    return value
+
+
+# Answering
+
+
+def _answer(x: Exchange, id: str, status: int = 200) -> Reply:
+    """The object as it is now."""
+    row = x.work.row(x.operation.entity, id)
+    assert row is not None
+    return Reply(status, _encoded(x, row, "read", Query()))
+
+
+def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
+    """A record as the caller sees it: projected, found valid, and written; kept with the version it was made of."""
+    service, entity = x.service, x.operation.entity
+    key = None if query.select else (x.role, kind)
+    if key is not None and (kept := row.views.get(key)) is not None:
+        return kept
+    view = service.view(entity, x.role, kind, query.select, x.work)
+    value = view.project(row.record, meta=kind == "read")
+    _promise(x, x.endpoint.item, value)
+    encoded = wire.dump(value)
+    if key is not None:
+        row.views[key] = encoded
+    return encoded
+
+
+def _promise(x: Exchange, validator: Any, value: Any) -> None:
+    if not validator.is_valid(value):
+        error = next(validator.iter_errors(value))
+        raise BrokenPromise(f"{x.operation.id}: {'.'.join(map(str, error.instance_path))}: {error.message}")
+
+
+def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
+    """The whole list as a file: filters, order and selection apply, pages do not (billing b.9)."""
+    assert x.media is not None and x.parent is not None
+    headers = _disposition(f"{x.parent['id']}-charges.{SUFFIXES[x.media]}")
+    if x.headers.get(b"mpt-streaming", b"").lower() == b"true":
+        headers["MPT-Streaming"] = "true"
+    if x.media == negotiation.JSONL:
+        lines = [_encoded(x, row, "list", x.query) for row in rows]
+        return Reply(200, b"".join(line + b"\n" for line in lines), x.media, headers)
+    write = x.service.plugin.exports[x.media]
+    hidden = x.service.hidden(x.operation.entity, x.role)
+    content = write([row.record for row in rows], hidden, wire.moment(x.work.now))
+    return Reply(200, content, f"{x.media}; charset=utf-8" if x.media == negotiation.CSV else x.media, headers)
+
+
+SUFFIXES = {negotiation.CSV: "csv", negotiation.XLSX: "xlsx", negotiation.JSONL: "jsonl"}
+
+
+def _disposition(filename: str) -> dict[str, str]:
+    """A Content-Disposition that every client can read: plain ASCII, and the true name beside it where they differ."""
+    from urllib.parse import quote
+
+    ascii_name = filename.encode("ascii", "replace").decode()
+    safe = "".join("_" if character in '"\\?' or not character.isprintable() else character for character in ascii_name)
+    value = f'attachment; filename="{safe}"'
+    if safe != filename:
+        value += f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return {"Content-Disposition": value}
+
+
+VERBS: dict[str, Callable[[Exchange], Reply]] = {
+    "list": list_,
+    "read": read,
+    "create": create,
+    "update": update,
+    "act": act,
+    "upload": upload,
+    "delete": delete,
+    "attach": attach,
+    "sync": sync,
+}
+
+
+def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
+    """The handler of an operation: the API's own one of that name, else the generic one for what it does."""
+    operation = service.api.operations[operation_id]
+    own = getattr(service.plugin.handlers, operation_id, None)
+    if own is not None:
+        found: Callable[[Exchange], Reply] = own
+        return found
+    if operation.does == "read" and operation.entity.endswith("Attachment"):
+        return read_attachment
+    return VERBS[operation.does]
+
+
+__all__ = ["BrokenPromise", "Reply", "at", "attachment", "find"]

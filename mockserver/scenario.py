@@ -1,0 +1,447 @@
+"""Scenario files: what a world starts with, read and checked. The format is told in fixtures/README.md.
+
+What a file says about the records themselves (entities, ids, members, accounts) is checked by `mockserver.seed`, which
+knows them; every error says file, line, place and mend in one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from mockserver import wire
+
+HOME = Path(__file__).parent.parent / "fixtures"
+"""Where the named scenarios lie: beside this package, in the repository as in a wheel."""
+
+NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
+LOCALES = ("en_GB", "nl_NL", "de_DE")
+
+# What a file may cost to read: far above any sensible scenario, far below what hurts.
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+MAX_ALIASES = 100
+MAX_VALUES = 200_000
+MAX_SIZE = 1_000_000
+MAX_LOCALES = 3  # each costs about 25 ms at every start
+
+_KEYS = ("extends", "about", "now", "seed", "locale", "sizes", "callers", "pins")
+_CALLER = ("token", "role", "account", "user", "expires")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,200}=*", re.ASCII)
+_SPAN = re.compile(r"([+-])(\d{1,6})([smhd])", re.ASCII)
+# No leading zeros: what is written 0123 is a code, not a number.
+_NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d{1,3})?", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be; `str()` is one line: file, line, place, mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the cast, as the file casts it.
+
+    account: name or id; None: the first account of the kind that the role speaks for
+    user: name or id of the person behind the token; None: the token acts in its own name
+    expires: canonical instant, or a span from the world's start like `-30d`; None: never
+    """
+
+    name: str
+    token: str
+    role: str
+    file: str
+    line: int
+    account: str | None = None
+    user: str | None = None
+    expires: str | None = None
+
+    def fault(self, problem: str) -> ScenarioError:
+        """The error that names this caller."""
+        return ScenarioError(f"{self.file}:{self.line}: callers.{self.name}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """An object that the world must hold: its entity, its id if it is given, and members as the file says them.
+
+    within: where it stands in the file, e.g. `pins[3].charges[0]`
+    lines: dotted member -> line, for messages
+    """
+
+    entity: str
+    id: str | None
+    members: Mapping[str, Any]
+    file: str
+    within: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+    api: str | None = None
+
+    @property
+    def status(self) -> str | None:
+        """The state that it must be in."""
+        return self.members.get("status")
+
+    def fault(self, problem: str, member: str = "") -> ScenarioError:
+        """The error that names this pin, or one member of it."""
+        line = self.lines.get(member) or self.lines.get("", 1)
+        return ScenarioError(f"{self.file}:{line}: {self.within}{'.' if member else ''}{member}: {problem}")
+
+    def below(self, member: str, entity: str) -> Iterator[Pin]:
+        """The pins that stand in a list member of this one."""
+        for at, each in enumerate(self.members.get(member, ())):
+            path = f"{member}[{at}]"
+            inner = _below(self.lines, path)
+            if not isinstance(each, Mapping):
+                raise self.fault(f"each of {member} is an object; write `- {{id: ...}}`.", path)
+            id = each.get("id")
+            rest = {name: value for name, value in each.items() if name != "id"}
+            yield Pin(entity, id, rest, self.file, f"{self.within}.{path}", inner, self.api)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What a world starts with.
+
+    seed: what everything drawn follows from, unless whoever builds the world gives another
+    sizes: API -> what -> how many
+    places: dotted path -> `file:line`, for messages about sizes and locale
+    """
+
+    name: str
+    about: str = ""
+    now: datetime = NOW
+    seed: int = 1
+    locales: tuple[str, ...] = LOCALES
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    callers: tuple[Part, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def fault(self, path: str, problem: str) -> ScenarioError:
+        """The error that names one place of the file."""
+        return ScenarioError(f"{self.places.get(path, self.name)}: {path}: {problem}")
+
+
+def names() -> tuple[str, ...]:
+    """The scenarios that come with the project."""
+    return tuple(sorted(path.stem for path in HOME.glob("*.yaml")))
+
+
+def load(name: str | Path) -> Scenario:
+    """A named scenario, or the one in a file (anything with a slash or a suffix is a file).
+
+    Raises ScenarioError.
+    """
+    scenario = _load(_locate(name, Path()), ())
+    if not scenario.callers:
+        raise ScenarioError(
+            f"{scenario.name}: callers: nobody could call; name one, or start from the default cast: extends: default."
+        )
+    return scenario
+
+
+def resolve_expiry(text: str, now: datetime) -> str:
+    """The canonical instant of `expires`, which may be a span from the world's start."""
+    span = _SPAN.fullmatch(text)
+    if span is None:
+        return text
+    distance = timedelta(**{_UNITS[span[3]]: int(span[2])})
+    return wire.instant(now - distance if span[1] == "-" else now + distance)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The mend for an unknown word: the known one most like it, then all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    return (f"did you mean {near[0]}? " if near else "") + f"there are: {', '.join(known)}."
+
+
+# Reading one file
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    values: Mapping[str, Any]
+    lines: Mapping[str, int]
+
+    def fault(self, path: str, problem: str) -> ScenarioError:
+        line = self.lines.get(path)
+        return ScenarioError(f"{self.name}{f':{line}' if line else ''}: {path + ': ' if path else ''}{problem}")
+
+
+def _locate(name: str | Path, base: Path) -> Path:
+    text = str(name)
+    if "/" in text or "\\" in text or Path(text).suffix:
+        return base / text
+    if text not in names():
+        raise ScenarioError(
+            f"no scenario {text!r}; {nearest(text, names())} A file of your own is named with its suffix: ./{text}.yaml"
+        )
+    return HOME / f"{text}.yaml"
+
+
+def _load(path: Path, chain: tuple[Path, ...]) -> Scenario:
+    if path.resolve() in chain:
+        loop = " -> ".join(each.name for each in (*chain, path))
+        raise ScenarioError(f"{path.name}: extends: goes round in a circle ({loop}); take one of them out.")
+    file = _read(path)
+    for key in file.values:
+        if key not in _KEYS:
+            raise file.fault(key, f"unknown; {nearest(key, _KEYS)}")
+    base = Scenario(name=file.name)
+    if "extends" in file.values:
+        parent = _text(file, "extends", file.values["extends"])
+        try:
+            base = replace(_load(_locate(parent, path.parent), (*chain, path.resolve())), name=file.name)
+        except ScenarioError as error:
+            # An error in the base itself already names its own place.
+            raise (file.fault("extends", str(error)) if str(error).startswith("no scenario") else error) from None
+    return _over(base, file)
+
+
+def _over(base: Scenario, file: _File) -> Scenario:
+    """The base with everything that the file says laid over it."""
+    values = file.values
+    changes: dict[str, Any] = {}
+    if "about" in values:
+        changes["about"] = _text(file, "about", values["about"])
+    if "now" in values:
+        changes["now"] = wire.moment(_instant(file, "now", values["now"]))
+    if "seed" in values:
+        changes["seed"] = _whole(file, "seed", values["seed"], 2**63 - 1)
+    if "locale" in values:
+        changes["locales"] = _locales(file, values["locale"])
+    sizes = {api: dict(each) for api, each in base.sizes.items()}
+    for api, each in _mapping(file, "sizes", values.get("sizes")).items():
+        for what, count in _mapping(file, f"sizes.{api}", each).items():
+            sizes.setdefault(api, {})[what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)
+    cast = {part.name: part for part in base.callers}
+    cast |= {part.name: part for part in _cast(file, values.get("callers"))}
+    _check_tokens(cast.values())
+    own = list(_pins(file, values.get("pins")))
+    taken = {(pin.api, pin.entity, pin.id) for pin in own if pin.id is not None}
+    kept = [pin for pin in base.pins if (pin.api, pin.entity, pin.id) not in taken]
+    places = {
+        **base.places,
+        **{path: f"{file.name}:{line}" for path, line in file.lines.items() if not path.startswith("pins")},
+    }
+    return replace(
+        base,
+        **changes,
+        sizes=MappingProxyType({api: MappingProxyType(each) for api, each in sizes.items()}),
+        callers=tuple(cast.values()),
+        pins=(*kept, *own),
+        places=MappingProxyType(places),
+    )
+
+
+def _cast(file: _File, raw: Any) -> Iterator[Part]:
+    for name, row in _mapping(file, "callers", raw).items():
+        path = f"callers.{name}"
+        row = _mapping(file, path, row)
+        for key in row:
+            if key not in _CALLER:
+                raise file.fault(f"{path}.{key}", f"unknown; {nearest(key, _CALLER)}")
+        for key in ("token", "role"):
+            if key not in row:
+                raise file.fault(path, f"no {key}; add one.")
+        texts = {key: _text(file, f"{path}.{key}", row[key]) for key in row}
+        if not _TOKEN.fullmatch(texts["token"]):
+            raise file.fault(
+                f"{path}.token", "cannot be sent as a bearer token; use letters, digits and - . _ ~ + / only."
+            )
+        if "expires" in texts and not _SPAN.fullmatch(texts["expires"]):
+            texts["expires"] = _instant(file, f"{path}.expires", texts["expires"])
+        yield Part(name=name, file=file.name, line=file.lines.get(path, 1), **texts)
+
+
+def _check_tokens(cast: Iterable[Part]) -> None:
+    holders: dict[str, str] = {}
+    for part in cast:
+        if part.token in holders:
+            raise part.fault(f"has the token of {holders[part.token]}; give each a token of its own.")
+        holders[part.token] = part.name
+
+
+def _pins(file: _File, raw: Any) -> Iterator[Pin]:
+    if raw is None:
+        return
+    if not isinstance(raw, list):
+        raise file.fault("pins", "is a list; write each as `- {entity: Journal, ...}`.")
+    for at, row in enumerate(raw):
+        path = f"pins[{at}]"
+        if not isinstance(row, dict) or not isinstance(row.get("entity"), str):
+            raise file.fault(path, "names no entity; write `- {entity: Journal, ...}`.")
+        members = {name: value for name, value in row.items() if name not in ("entity", "id", "api")}
+        for key in ("id", "api", "status"):
+            if key in row:
+                _text(file, f"{path}.{key}", row[key])
+        yield Pin(row["entity"], row.get("id"), members, file.name, path, _below(file.lines, path), row.get("api"))
+
+
+def _below(lines: Mapping[str, int], path: str) -> dict[str, int]:
+    """The lines of what stands below a path, keyed from there; the path itself is ""."""
+    dotted = f"{path}."
+    inner = {name.removeprefix(dotted): line for name, line in lines.items() if name.startswith(dotted)}
+    return {"": lines.get(path, 1), **inner}
+
+
+def _text(file: _File, path: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise file.fault(path, f"{_shown(value)} is no text; write some, in quotes if it looks like a number.")
+    return value.strip()
+
+
+def _whole(file: _File, path: str, value: Any, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise file.fault(path, f"{_shown(value)} will not do; say a whole number from 0 to {most}.")
+    return value
+
+
+def _instant(file: _File, path: str, value: Any) -> str:
+    try:
+        return wire.parse_instant(_text(file, path, value))
+    except ValueError as error:
+        raise file.fault(path, f"{error}; write it like 2026-03-16T09:00:00Z.") from None
+
+
+def _mapping(file: _File, path: str, value: Any) -> Mapping[str, Any]:
+    if value is None:  # a key with nothing below it, its lines commented out perhaps
+        return {}
+    if not isinstance(value, dict):
+        raise file.fault(path, "holds `name: value` pairs; indent them below it.")
+    return value
+
+
+def _locales(file: _File, value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not 1 <= len(values) <= MAX_LOCALES:
+        raise file.fault("locale", f"names {len(values)}; name 1 to {MAX_LOCALES}.")
+    for each in values:
+        if not isinstance(each, str) or not re.fullmatch(r"[a-z]{2,3}_[A-Z]{2}", each):
+            raise file.fault("locale", f"{_shown(each)} is none; write it like en_GB.")
+    return tuple(values)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, Decimal) else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _read(path: Path) -> _File:
+    """A file's values and the line of each, by dotted path. Numbers with a fraction are Decimal, instants stay text."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ScenarioError(
+            f"{path}: cannot be read ({error.strerror}); name a scenario file, or one of: {', '.join(names())}."
+        ) from None
+    file = _File(path.name, {}, {})
+    if len(content) > MAX_BYTES:
+        raise file.fault("", f"larger than {MAX_BYTES} bytes; say with `sizes` what need not be pinned.")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = content.decode("utf-8-sig")
+        _measure(file, text, loader)
+        node = yaml.compose(text, Loader=loader)
+    except UnicodeDecodeError as error:
+        raise file.fault("", f"not UTF-8 at byte {error.start}; save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        mark: Any = getattr(error, "problem_mark", None)  # Any: the two loaders have a class each
+        what = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
+        raise ScenarioError(f"{path.name}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {what}.") from None
+    if node is None:
+        raise file.fault("", "empty; at least write `extends: default`.")
+    if not isinstance(node, yaml.MappingNode):
+        raise file.fault("", f"holds no `key: value` pairs at its top; keys are: {', '.join(_KEYS)}.")
+    reading = _Reading(file.name)
+    return _File(file.name, reading.value(node, ""), reading.lines)
+
+
+def _measure(file: _File, text: str, loader: Any) -> None:
+    """Refuse what would be dear to compose: nesting costs stack, aliases multiply."""
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        aliases += isinstance(event, yaml.AliasEvent)
+        if depth > MAX_DEPTH or aliases > MAX_ALIASES:
+            what = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_ALIASES} aliases"
+            raise ScenarioError(f"{file.name}:{_line(event)}: {what}; write it flatter.")
+
+
+def _line(event: Any) -> int:
+    """The line that an event starts in; the two loaders have mark classes of their own."""
+    return int(event.start_mark.line) + 1
+
+
+class _Reading:
+    """Turns YAML nodes into values, with the line of each by its path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: dict[str, int] = {}
+        self._left = MAX_VALUES
+
+    def value(self, node: yaml.Node, path: str) -> Any:
+        line = node.start_mark.line + 1
+        self.lines[path] = line
+        self._left -= 1
+        # Aliases make a small file large, and one that holds itself endless.
+        if self._left < 0 or path.count(".") + path.count("[") > MAX_DEPTH:
+            raise ScenarioError(
+                f"{self.name}:{line}: says more than {MAX_VALUES} values through its aliases; write fewer."
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(each, f"{path}[{at}]") for at, each in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, each in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ScenarioError(f"{self.name}:{line}: {path}: a key that is no text; write a plain word.")
+            inner = f"{path}.{key.value}" if path else str(key.value)
+            if key.value in values:
+                raise ScenarioError(f"{self.name}:{line}: {inner}: said twice; keep one.")
+            values[key.value] = self.value(each, inner)
+            self.lines[inner] = line
+        return values
+
+    def _scalar(self, node: yaml.Node, path: str) -> Any:
+        kind, text = str(node.tag).rpartition(":")[2], str(node.value)
+        if kind == "null":
+            return None
+        # YAML 1.1 reads the country NO as false; only the plain words are meant as booleans here.
+        if kind == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if kind in ("int", "float") and _NUMBER.fullmatch(text):
+            if kind == "int" and len(text) <= 20:
+                return int(text)
+            try:
+                number = Decimal(text)
+            except InvalidOperation:  # pragma: no cover - the pattern above admits numbers only
+                return text
+            if len(text) > 30 or abs(number) > Decimal(10) ** 15:
+                raise ScenarioError(
+                    f"{self.name}:{self.lines[path]}: {path}: a number out of range; use at most 15 digits."
+                )
+            return number
+        return text

@@ -1,0 +1,250 @@
+"""One API, made ready to serve: its tables, its workflows, and everything compiled from its document once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import jsonschema_rs
+
+from mockserver.domain.errors import NotFound
+from mockserver.rql import Pick
+from mockserver.store import Record, Row, at
+from mockserver.validators import Validators
+from mockserver.views import View
+from mockserver.work import Work, Workflows
+from specs.shapes import Property, shape
+from specs.tables import ALL, PARENT, Api, Capability, Operation
+
+Derived = Callable[[Work, Record], Sequence[Record]]
+MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What is special to one API, in code: everything else is in its tables.
+
+    workflows: what its events and jobs do
+    derived: entity -> the records of it below a parent, where they are not stored
+    exports: media type -> how a list is written as a file of that type
+    handlers: operationId -> handler, where the generic one is not enough
+    sync: how documents of an entity are taken in bulk
+    """
+
+    workflows: Workflows
+    indexes: Mapping[str, Sequence[str]]
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    exports: Mapping[str, Callable[..., bytes]] = field(default_factory=dict)
+    handlers: ModuleType | None = None
+    sync: Callable[[Work, Sequence[Record], str], dict[str, Any]] | None = None
+
+
+class Endpoint:
+    """One operation with its compiled readers and validators."""
+
+    def __init__(self, operation: Operation, spec: Mapping[str, Any], validators: Validators) -> None:
+        self.operation = operation
+        self.id = operation.id
+        self._validators = validators
+        self._responses = spec["responses"]
+        self.success = min(int(status) for status in spec["responses"] if int(status) < 400)
+        content = spec.get("requestBody", {}).get("content", {})
+        self.has_body = bool(content)
+        self.needs_body = bool(spec.get("requestBody", {}).get("required", False))
+        self.multipart = MULTIPART in content
+        self._body_schema = content.get("application/json", {}).get("schema")
+        parts = content.get(MULTIPART, {}).get("schema")
+        self._part_schema = validators.resolve(parts)["properties"].get("attachment", {}) if parts else {}
+        self.documented = frozenset(int(status) for status in spec["responses"])
+        self.offers = tuple(spec["responses"].get("200", {}).get("content", {}))
+
+    @cached_property
+    def read(self) -> Callable[[Any], Any]:
+        """The reader of a JSON body."""
+        return self._validators.reader(self._body_schema)
+
+    @cached_property
+    def read_part(self) -> Callable[[Any], Any]:
+        """The reader of the JSON part beside a file."""
+        return self._validators.reader(self._part_schema)
+
+    @cached_property
+    def item(self) -> jsonschema_rs.Draft202012Validator:
+        """The validator of the object that is answered, or of one element of the list."""
+        return self._validators.compiled(self._item_schema)
+
+    @cached_property
+    def envelope(self) -> jsonschema_rs.Draft202012Validator:
+        """The validator of a list without its elements, which are validated one by one."""
+        schema = dict(self._schema)
+        members = {name: member for name, member in schema["properties"].items() if name != "data"}
+        return self._validators.compiled({**schema, "properties": members | {"data": {"type": "array"}}})
+
+    def validator(self, status: int) -> jsonschema_rs.Draft202012Validator:
+        """The validator of a JSON answer with this status."""
+        return self._validators.compiled(self._responses[str(status)]["content"]["application/json"]["schema"])
+
+    @property
+    def _schema(self) -> Mapping[str, Any]:
+        return self._validators.resolve(self._responses[str(self.success)]["content"]["application/json"]["schema"])
+
+    @property
+    def _item_schema(self) -> Mapping[str, Any]:
+        if self.operation.does != "list":
+            return self._schema
+        found: Mapping[str, Any] = self._schema["properties"]["data"]["items"]
+        return found
+
+
+class Service:
+    """One API, ready: endpoints by operationId, and views by entity, role and selection."""
+
+    def __init__(self, api: Api, plugin: Plugin) -> None:
+        self.api = api
+        self.plugin = plugin
+        self.validators = Validators(api.document)
+        self.problem = self.validators.compiled({"$ref": "#/components/schemas/Problem"})
+        self.endpoints = {
+            operation["operationId"]: Endpoint(api.operations[operation["operationId"]], operation, self.validators)
+            for item in api.document["paths"].values()
+            for operation in item.values()
+            if isinstance(operation, dict) and "operationId" in operation
+        }
+        _resolve_responses(api.document, self.endpoints)
+        self._shapes: dict[str, Property] = {}
+        self._views: dict[tuple[str, str, str], View] = {}
+
+    def shape(self, entity: str) -> Property:
+        """What an entity's properties are."""
+        if entity not in self._shapes:
+            self._shapes[entity] = shape(self.api.document, entity, self.api.conventions.references)
+        return self._shapes[entity]
+
+    def hidden(self, entity: str, role: str) -> frozenset[str]:
+        """Dotted members of an entity that a role may not see; none for what has no table entry."""
+        table = self.api.visibility.get(entity)
+        return table.hidden(role) if table is not None else frozenset()
+
+    def view(self, entity: str, role: str, kind: str, select: tuple[Pick, ...], work: Work) -> View:
+        """How records of an entity look to a role, in a list or by id; kept where nothing was selected."""
+        if select:
+            return self._view(entity, role, kind, select, work)
+        key = (entity, role, kind)
+        if key not in self._views:
+            self._views[key] = self._view(entity, role, kind, (), None)
+        return self._views[key]
+
+    def _view(self, entity: str, role: str, kind: str, select: tuple[Pick, ...], work: Work | None) -> View:
+        return View(
+            self.shape(entity),
+            hidden=self.hidden(entity, role),
+            omitted=self.api.visibility[entity].omits[kind],
+            select=select,
+            expand=self.expand(work, role) if work is not None else _nothing,
+            references=self.api.conventions.references,
+            hidden_of=lambda other: self.hidden(other, role),
+        )
+
+    def expand(self, work: Work, role: str) -> Callable[[str, str], Record | None]:
+        """How filters and selections reach through references: only to what the caller may see."""
+
+        def reach(entity: str, id: str) -> Record | None:
+            record = work.get(entity, id)
+            if record is None:
+                return None
+            if entity in self.api.visibility:
+                return record if self.sees(work, entity, record) else None
+            # What has no operations of its own shows what conventions.yaml makes public, and nothing else.
+            shown = self.api.conventions.public.get(entity, ())
+            return {name: record[name] for name in shown if name in record}
+
+        return reach
+
+    # Rows
+
+    def sees(self, work: Work, entity: str, record: Record) -> bool:
+        """Whether the actor of the work may see this record at all."""
+        rows = self.api.visibility[entity].rows
+        if isinstance(rows, str):
+            return True  # `parent`: found below one that was looked up first
+        member = rows.get(work.actor.role)
+        return member == ALL or (member is not None and at(record, member) == work.actor.account)
+
+    def rows(self, work: Work, entity: str) -> Iterator[Row]:
+        """The rows of an entity that the actor may see, oldest first."""
+        rows = self.api.visibility[entity].rows
+        member = rows.get(work.actor.role) if not isinstance(rows, str) else None
+        if member is None:
+            return iter(())
+        if member == ALL:
+            return work.layer.all(entity)
+        return work.layer.where(entity, member, work.actor.account)
+
+    def below(self, work: Work, entity: str, parent_entity: str, parent: Record) -> Iterator[Row]:
+        """The rows of an entity that lie below a parent, stored or derived."""
+        derived = self.plugin.derived.get(entity)
+        if derived is not None:
+            return (Row(record) for record in derived(work, parent))
+        return work.layer.where(entity, f"{member(parent_entity)}.id", parent["id"])
+
+    def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
+        """(parent, row) that a path speaks of. Raises NotFound for what is missing, foreign or below another parent."""
+        parent: Record | None = None
+        if operation.below is not None:
+            parent = self._own(work, operation.below, next(iter(params.values()))).record
+        if "id" not in params:
+            return parent, None
+        if operation.below is None:
+            return None, self._own(work, operation.entity, params["id"])
+        assert parent is not None
+        if operation.entity in self.plugin.derived:
+            rows = self.below(work, operation.entity, operation.below, parent)
+            row = next((row for row in rows if row.record["id"] == params["id"]), None)
+        else:
+            row = work.row(operation.entity, params["id"])
+        home = f"{member(operation.below)}.id"
+        if row is None or at(row.record, home) != parent["id"]:
+            raise NotFound(f"no {_words(operation.entity)} {params['id']} below {parent['id']}.")
+        return parent, row
+
+    def _own(self, work: Work, entity: str, id: str) -> Row:
+        row = work.row(entity, id)
+        if row is None or not self.sees(work, entity, row.record):
+            raise NotFound(f"no {_words(entity)} {id}.")
+        return row
+
+    def capability(self, operation: Operation, chosen: str | None) -> Capability:
+        """The capability that a media type asks for: an operation may carry two, told apart by Accept."""
+        first, *others = operation.capabilities
+        if others and chosen not in (None, "application/json"):
+            return others[0]
+        return first
+
+
+def member(entity: str) -> str:
+    """The member by which a record refers to its parent: the entity's name in camelCase."""
+    return entity[:1].lower() + entity[1:]
+
+
+def _words(entity: str) -> str:
+    return "".join(f" {each.lower()}" if each.isupper() else each for each in entity).strip()
+
+
+def _nothing(entity: str, id: str) -> None:
+    return None
+
+
+def _resolve_responses(document: Mapping[str, Any], endpoints: Mapping[str, Endpoint]) -> None:
+    """Put what responses refer to in their place: only the shared error responses are references."""
+    shared = document["components"].get("responses", {})
+    for endpoint in endpoints.values():
+        endpoint._responses = {
+            status: shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+            for status, response in endpoint._responses.items()
+        }
+
+
+__all__ = ["ALL", "PARENT", "Endpoint", "Plugin", "Service", "member"]

@@ -1,0 +1,262 @@
+"""A unit of work: everything that one request, or one background job, reads and changes, kept whole or not at all.
+
+Workflows register here what an event does beside moving the state (`effect`) and what background jobs do (`job`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mockserver import ids, wire
+from mockserver.domain.errors import Invalid, NotFound
+from mockserver.domain.machine import transition
+from mockserver.store import Layer, Record, Row
+
+if TYPE_CHECKING:
+    from mockserver.world import World
+    from specs.tables import Api
+
+Effect = Callable[["Work", Record], None]
+Job = Callable[["Work", Record], None]
+Maker = Callable[["Work"], Record]
+Loader = Callable[["Work", Record, "Upload"], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came: name and type as the client said them, whole content."""
+
+    filename: str
+    content_type: str
+    content: bytes
+
+
+class Workflows:
+    """What an API's events and jobs do, beside what its tables say; filled by the decorators below.
+
+    The engine calls them with a unit of work, whose `body` and `params` are the request's. An update calls guard and
+    effect under the event name `update`, with the record as it would be and as it is then.
+    """
+
+    def __init__(self) -> None:
+        self.effects: dict[tuple[str, str], Effect] = {}
+        self.guards: dict[tuple[str, str], Effect] = {}
+        self.jobs: dict[str, Job] = {}
+        self.makers: dict[str, Maker] = {}
+        self.loaders: dict[str, Loader] = {}
+
+    def maker(self, entity: str) -> Callable[[Maker], Maker]:
+        """Makes and stores a new record out of `work.body` (does: create, sync). Raises Invalid."""
+
+        def register(function: Maker) -> Maker:
+            self.makers[entity] = function
+            return function
+
+        return register
+
+    def loader(self, entity: str) -> Callable[[Loader], Loader]:
+        """Takes an uploaded file for a record (does: upload); the engine fires the event after it."""
+
+        def register(function: Loader) -> Loader:
+            self.loaders[entity] = function
+            return function
+
+        return register
+
+    def guard(self, entity: str, *events: str) -> Callable[[Effect], Effect]:
+        """What must hold before the event moves the record (as it is then); it raises Conflict or Invalid."""
+
+        def register(function: Effect) -> Effect:
+            for event in events:
+                self.guards[entity, event] = function
+            return function
+
+        return register
+
+    def effect(self, entity: str, *events: str) -> Callable[[Effect], Effect]:
+        """What the event does after it moved the record (handed over as it is now)."""
+
+        def register(function: Effect) -> Effect:
+            for event in events:
+                self.effects[entity, event] = function
+            return function
+
+        return register
+
+    def job(self, name: str) -> Callable[[Job], Job]:
+        """A background job, handed its subject as it is when the job runs."""
+
+        def register(function: Job) -> Job:
+            self.jobs[name] = function
+            return function
+
+        return register
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, as `audit` shows it: `ref` is {id, name, icon?}; role and account decide what they see and write."""
+
+    ref: Mapping[str, str]
+    role: str
+    account: str
+
+
+class Work:
+    """One unit of work on a world; `commit` keeps it, dropping it forgets it."""
+
+    def __init__(self, world: World, api: Api, workflows: Workflows, actor: Actor) -> None:
+        self.world = world
+        self.api = api
+        self.workflows = workflows
+        self.actor = actor
+        self.layer = Layer(world.layer.indexes, world.layer)
+        self.body: Mapping[str, Any] = {}
+        """The request's body, canonical and valid; empty for jobs and where there is none"""
+        self.params: Mapping[str, str] = {}
+        """The path's parameters"""
+        self._waits = False
+
+    @cached_property
+    def now(self) -> str:
+        """The instant at which this unit of work happens, the same for all of it."""
+        return wire.instant(self.world.clock.now())
+
+    # Reading
+
+    def get(self, entity: str, id: str) -> Record | None:
+        """A record by id, or None."""
+        return self.layer.get(entity, id)
+
+    def row(self, entity: str, id: str) -> Row | None:
+        """A stored version by id, or None."""
+        return self.layer.row(entity, id)
+
+    def need(self, entity: str, id: str) -> Record:
+        """A record by id. Raises NotFound."""
+        record = self.layer.get(entity, id)
+        if record is None:
+            raise NotFound(f"no {entity} {id}.")
+        return record
+
+    def all(self, entity: str) -> Iterator[Record]:
+        """Every record of an entity, oldest first."""
+        return (row.record for row in self.layer.all(entity))
+
+    def where(self, entity: str, path: str, value: str) -> Iterator[Record]:
+        """The records whose indexed member equals `value`, oldest first."""
+        return (row.record for row in self.layer.where(entity, path, value))
+
+    def ref(self, entity: str, record: Record) -> dict[str, Any]:
+        """A reference to a record: the core members, as other records keep them."""
+        return {name: record[name] for name in self.api.conventions.core[entity] if name in record}
+
+    def refer(self, entity: str, value: Any, place: str) -> dict[str, Any]:
+        """The reference that a body's `{"id": ...}` means. Raises Invalid, keyed `<place>.id`."""
+        id = value.get("id") if isinstance(value, Mapping) else None
+        record = self.get(entity, id) if isinstance(id, str) else None
+        if record is None:
+            raise Invalid(f"{place}: no such {entity}.", {f"{place}.id": [f"No {entity} {id!r} exists; name one that does."]})
+        return self.ref(entity, record)
+
+    # Changing
+
+    def put(self, entity: str, record: Record) -> Record:
+        """Store a version as it is, audit and revision untouched."""
+        self.layer.put(entity, record)
+        return record
+
+    def create(self, entity: str, record: Record) -> Record:
+        """Store a new record: revision 1, audit.created, and the audit key of its first state."""
+        machine = self.api.machines.get(entity)
+        stamp = {"at": self.now, "by": self.actor.ref}
+        audit: dict[str, Any] = {"created": stamp}
+        if machine is not None and machine.audit:
+            audit[key_of(str(record["status"]))] = stamp
+        return self.put(entity, {**record, "revision": 1, "audit": audit})
+
+    def change(self, entity: str, record: Record, *, stamp: str | None = None) -> Record:
+        """Store a changed record: revision + 1, audit.updated, and the audit key `stamp` if given."""
+        by = {"at": self.now, "by": self.actor.ref}
+        audit = {**record.get("audit", {}), "updated": by}
+        if stamp is not None:
+            audit[stamp] = by
+        return self.put(entity, {**record, "revision": record.get("revision", 0) + 1, "audit": audit})
+
+    def remove(self, entity: str, id: str) -> None:
+        """Forget a record; its id is not used again."""
+        self.layer.remove(entity, id)
+
+    def fire(self, entity: str, record: Record, event: str) -> Record:
+        """Move a record along its machine: guard, state, audit, the job that the row starts, then the event's effect.
+
+        Returns the record as it is after all that. Raises NoSuchTransition or what the guard raises; the caller drops
+        the unit of work then.
+        """
+        machine = self.api.machines[entity]
+        row = transition(machine, record, event)
+        if (guard := self.workflows.guards.get((entity, event))) is not None:
+            guard(self, record)
+        if row.silent:
+            return record
+        moved = self.change(entity, _set(record, machine.field, row.end), stamp=key_of(row.end) if machine.audit else None)
+        if row.then is not None:
+            self.later(row.then, entity, moved["id"], otherwise=row.otherwise)
+        if (effect := self.workflows.effects.get((entity, event))) is not None:
+            effect(self, moved)
+        return self.layer.get(entity, moved["id"]) or moved
+
+    def allowed(self, entity: str, record: Record, event: str) -> None:
+        """Raises NoSuchTransition if the record's state does not allow the event."""
+        transition(self.api.machines[entity], record, event)
+
+    def later(self, job: str, entity: str, id: str, *, otherwise: str | None = None) -> None:
+        """Have a background job done to this record, when the world's processing says so."""
+        number = self.count("Job")
+        due = self.world.processing.due(self.world.clock.now())
+        entry: dict[str, Any] = {"id": f"{number:012d}", "job": job, "entity": entity, "subject": id, "api": self.api.name}
+        entry |= {"due": wire.instant(due)} if due is not None else {}
+        entry |= {"otherwise": otherwise} if otherwise is not None else {}
+        entry["reads"] = self.world.processing.reads
+        self.put("Job", entry)
+        self._waits = True
+
+    # Ids
+
+    def count(self, name: str) -> int:
+        """The next number of a counter, from 1."""
+        number = int((self.layer.get("Counter", name) or {"last": 0})["last"]) + 1
+        self.layer.put("Counter", {"id": name, "last": number})
+        return number
+
+    def new_id(self, entity: str) -> str:
+        """An id for a new record, never given before and not pinned by the scenario."""
+        shape = self.api.conventions.ids[entity]
+        while True:
+            id = shape.shape(ids.spread(self.world.seed, entity, self.count(entity), sum(shape.groups)))
+            if self.layer.get(entity, id) is None:
+                return id
+
+    def commit(self) -> None:
+        """Keep what was done. On a standing clock one millisecond passes, if anything changed."""
+        changed = next(self.layer.changed(), None) is not None
+        self.world.layer.absorb(self.layer)
+        self.world.waiting |= self._waits
+        if changed:
+            self.world.clock.tick()
+
+
+def key_of(state: str) -> str:
+    """The audit key of a state: its name in camelCase."""
+    return state[:1].lower() + state[1:]
+
+
+def _set(record: Record, path: str, value: Any) -> dict[str, Any]:
+    """A copy of the record with one dotted member set."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        return {**record, head: value}
+    return {**record, head: _set(record.get(head, {}), rest, value)}

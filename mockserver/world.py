@@ -1,0 +1,151 @@
+"""A world: the records, the clock and the jobs that wait, behind one API or several."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mockserver.clock import Clock
+from mockserver.domain.errors import Refusal
+from mockserver.store import Layer, Record
+from mockserver.work import Actor, Work, Workflows
+from specs.tables import Api
+
+SYSTEM = Actor(ref={"id": "USR-0000-0000", "name": "System"}, role="system", account="")
+"""The author of automatic events (billing b.12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """When background jobs run.
+
+    immediate       before the next request: the action's answer shows the transient state, the next call the settled one
+    after:SECONDS   when so much time has passed on the world's clock
+    reads:N         after the transient state was read N times
+    manual          when released by hand
+    """
+
+    mode: str = "immediate"
+    seconds: float = 0.0
+    reads: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Processing:
+        """Read `immediate`, `after:SECONDS`, `reads:N` or `manual`. Raises ValueError, which tells the mend."""
+        if text in ("immediate", "manual"):
+            return cls(text)
+        if match := re.fullmatch(r"after:(\d{1,9}(?:\.\d{1,3})?)", text, re.ASCII):
+            return cls("after", seconds=float(match[1]))
+        if match := re.fullmatch(r"reads:(\d{1,9})", text, re.ASCII):
+            return cls("reads", reads=int(match[1]))
+        raise ValueError(f"processing {text!r}: say immediate, after:SECONDS (after:2.5), reads:N (reads:3) or manual.")
+
+    def due(self, now: datetime) -> datetime | None:
+        """The instant from which a job made now may run by itself; None: not by time."""
+        if self.mode == "immediate":
+            return now
+        return now + timedelta(seconds=self.seconds) if self.mode == "after" else None
+
+
+class World:
+    """An isolated world: data, clock, id counters and waiting jobs."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        clock: Clock,
+        indexes: Mapping[str, Sequence[str]],
+        apis: Mapping[str, tuple[Api, Workflows]],
+        processing: Processing | None = None,
+    ) -> None:
+        self.seed = seed
+        self.clock = clock
+        self.layer = Layer(indexes)
+        self._seeded: tuple[Layer, datetime] | None = None
+        self.apis = apis
+        self.processing = processing or Processing()
+        self.waiting = False
+        """Whether any job waits; kept so that a request with none to run pays nothing."""
+
+    def settle_seed(self) -> None:
+        """Make what the world holds now its seed: what happens from here on lies in a layer above it."""
+        self._seeded = (self.layer, self.clock.now())
+        self.layer = Layer(self.layer.indexes, self.layer)
+
+    def reset(self) -> None:
+        """Return to the seed: its records, its clock, its counters; nothing waits."""
+        if self._seeded is None:
+            raise RuntimeError("a world without a seed cannot be reset; call settle_seed() first")
+        seed, start = self._seeded
+        self.layer = Layer(seed.indexes, seed)
+        self.clock.set(start)
+        self.waiting = next(self.jobs(), None) is not None
+
+    def work(self, api: str, actor: Actor = SYSTEM) -> Work:
+        """A new unit of work on this world through one of its APIs."""
+        tables, workflows = self.apis[api]
+        return Work(self, tables, workflows, actor)
+
+    def jobs(self) -> Iterator[Record]:
+        """The jobs that wait, oldest first."""
+        return (row.record for row in self.layer.all("Job"))
+
+    def settle(self) -> None:
+        """Run every job that is due, and those that they start if these are due, too."""
+        self.run(self._is_due)
+
+    def seen(self, entity: str, id: str) -> None:
+        """Note that a record was read: `reads:N` counts it for the jobs that wait on it."""
+        if self.processing.mode != "reads":
+            return
+        for job in list(self.jobs()):
+            if (job["entity"], job["subject"]) == (entity, id) and job["reads"] > 0:
+                self.layer.put("Job", {**job, "reads": job["reads"] - 1})
+
+    def run(self, wanted: Callable[[Record], bool] = lambda job: True, *, limit: int = 10_000) -> int:
+        """Run the waiting jobs that are wanted, oldest first, whatever their time; how many ran."""
+        ran = 0
+        while ran < limit and (job := next((job for job in self.jobs() if wanted(job)), None)) is not None:
+            self._run(job)
+            ran += 1
+        self.waiting = next(self.jobs(), None) is not None
+        return ran
+
+    def _is_due(self, job: Record) -> bool:
+        from mockserver import wire
+
+        if self.processing.mode == "reads":
+            return int(job["reads"]) <= 0
+        return "due" in job and job["due"] <= wire.instant(self.clock.now())
+
+    def _run(self, job: Record) -> None:
+        """Do one job in a unit of work of its own; what it cannot do becomes the event named by `otherwise`."""
+        work = self._without(job)
+        subject = work.get(job["entity"], job["subject"])
+        if subject is not None:  # else it was removed while the job waited
+            try:
+                work.workflows.jobs[job["job"]](work, subject)
+            except Exception as failure:
+                work = self._without(job)
+                self._failed(work, job, subject, failure)
+        work.commit()
+
+    def _without(self, job: Record) -> Work:
+        work = self.work(job["api"])
+        work.remove("Job", job["id"])
+        return work
+
+    def _failed(self, work: Work, job: Record, subject: Record, failure: Exception) -> None:
+        """A job that failed is not tried again: it would fail every request after it."""
+        if not isinstance(failure, Refusal):
+            traceback.print_exception(failure, file=sys.stderr)
+        if "otherwise" not in job:
+            return
+        code = f"{subject['id'][:3]}:0002"
+        message = str(failure) if isinstance(failure, Refusal) else f"{job['job']} failed."
+        work.fire(job["entity"], {**subject, "error": {"id": code, "code": code, "message": message}}, job["otherwise"])

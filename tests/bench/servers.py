@@ -1,0 +1,186 @@
+"""The servers that are compared: how each is started, asked and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from calls import Request, Unfit
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLACE = ROOT / ".cache" / "bench"
+"""Git-ignored: Prism, the assembled document, the plan of the bare server, caches."""
+
+PRISM = "5.16.0"
+OURS, BARE = "ours", "bare Starlette"
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A kind of server; PORT in its command stands for the port.
+
+    base: what comes before an operation's path
+    grows: whether it keeps what is created, so that it must be started anew for rounds to be alike
+    stateless: it keeps no state and knows no roles
+    """
+
+    name: str
+    command: Sequence[str]
+    base: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    grows: bool = True
+    stateless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that has answered.
+
+    started: seconds from its start to its first answer
+    """
+
+    server: Server
+    process: subprocess.Popen[bytes]
+    port: int
+    started: float
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def end(self) -> None:
+        """End the process, by its own id, and wait for it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+
+def ours(base: str, cache: Path) -> Server:
+    """The mock server as its command starts it; `cache` holds the parsed contract from one start to the next."""
+    command = [sys.executable, "-m", "mockserver", "--port", "PORT"]
+    return Server(name=OURS, command=command, base=base, environment={"DOUBLEENTRY_CACHE": str(cache)})
+
+
+def bare(base: str, plan: Mapping[str, Any]) -> Server:
+    """The bare application with a plan."""
+    path = PLACE / "plan.json"
+    path.write_text(json.dumps(plan))
+    script = Path(__file__).with_name("plain.py")
+    return Server(name=BARE, command=[sys.executable, str(script), str(path), "PORT"], base=base)
+
+
+def prism(document: Mapping[str, Any]) -> Server:
+    """Prism on an assembled document, one process, quiet. Raises Unfit where it cannot be installed."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise Unfit("there is no node or no npm here")
+    package = PLACE / "node_modules" / "@stoplight" / "prism-cli"
+    if not package.is_dir() or json.loads((package / "package.json").read_text())["version"] != PRISM:
+        PLACE.mkdir(parents=True, exist_ok=True)
+        install = [npm, "install", "--prefix", str(PLACE), "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
+        try:
+            done = subprocess.run(
+                [*install, f"@stoplight/prism-cli@{PRISM}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=180
+            )
+        except subprocess.TimeoutExpired:
+            raise Unfit("npm did not install it within three minutes") from None
+        if done.returncode != 0 or not package.is_dir():
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            raise Unfit(f"npm could not install it: {lines[-1] if lines else done.returncode}")
+    path = PLACE / "document.json"
+    path.write_text(json.dumps(document))
+    # Its log of every request is off, as ours has none; the server is in the process itself unless told otherwise.
+    script = str(package / "dist" / "index.js")
+    command = [node, script, "mock", str(path), "--port", "PORT", "--verboseLevel", "silent"]
+    return Server(name=f"Prism {PRISM}", command=command, base="", grows=False, stateless=True)
+
+
+@contextmanager
+def running(server: Server, first: Request, status: int = 200) -> Iterator[Running]:
+    """A server on a free port of the loopback, from its first answer to `first` on; ended on leaving."""
+    started = start(server, first, status)
+    try:
+        yield started
+    finally:
+        started.end()
+
+
+def start(server: Server, first: Request, status: int = 200) -> Running:
+    """Start a server and wait for its first answer; the caller ends it. Raises Unfit if it does not come."""
+    port = _free()
+    command = [str(port) if word == "PORT" else word for word in server.command]
+    environment = {**os.environ, **server.environment}
+    # Prism spreads over several processes where this says "production".
+    environment.pop("NODE_ENV", None)
+    log = PLACE / f"{server.name.split()[0]}.log"
+    with log.open("wb") as output:
+        began = time.perf_counter()
+        # In a session of its own: Ctrl-C reaches the benchmark alone, which ends what it started.
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        answered = _first_answer(process, port, first.raw(port, server.base), began)
+    except BaseException:
+        Running(server, process, port, 0.0).end()
+        raise
+    found = Running(server, process, port, time.perf_counter() - began)
+    if answered != status:
+        found.end()
+        raise Unfit(f"{server.name}: answers {answered} to {first.method} {first.path}, not {status}")
+    return found
+
+
+def _first_answer(process: subprocess.Popen[bytes], port: int, request: bytes, began: float) -> int:
+    """The status of the first answer."""
+    while time.perf_counter() - began < PATIENCE:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(request)
+                line = connection.makefile("rb").readline()
+                if line.startswith(b"HTTP/1."):
+                    return int(line.split()[1])
+        except OSError:
+            pass
+        if process.poll() is not None:
+            raise Unfit(f"ended by itself with code {process.returncode}; its output is in .cache/bench")
+        time.sleep(0.003)
+    raise Unfit(f"no answer within {PATIENCE:.0f} seconds")
+
+
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def end_on_signals() -> None:
+    """Have a polite kill end the benchmark as Ctrl-C does, so that servers are ended, too."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

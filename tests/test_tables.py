@@ -1,0 +1,779 @@
+"""A wrong table is refused when it is read, in one line that names file, entry and mend."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from specs.documents import bundle
+from specs.tables import HERE, TableError, load
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One thing broken in one file: `old` becomes `new`; without `old` the file becomes `new`, without both it goes.
+
+    says: the message, from behind the folder of the API; `...` stands for any text
+    """
+
+    name: str
+    file: str
+    old: str | None
+    new: str | bytes | None
+    says: str
+
+
+LIST = "  listJournals: {does: list, entity: Journal}\n"
+SUBMIT = "submitJournal: {does: act, entity: Journal, event: submit}"
+SELLER = "getJournalSeller: {does: read, entity: JournalSeller, below: Journal, who: [vendor, operations], source: CLI}"
+STATE = '  - {check: state, status: 409, source: "DOC (Q1)"}\n'
+J3 = '    - {id: J3, event: validated, from: [Validating], to: Validated, by: system, source: "CAN, DOC"}\n'
+J6 = '    - {id: J6, event: enquire, from: [Review], to: Enquiring, source: "CAN, DOC"}\n'
+K6 = "    - {id: K6, event: generationFailed, from: [Generating], to: Validated, by: system, source: INF}\n"
+ROW = "deny,allow,allow\n"
+FIRST = "Credit Memo,List credit memo lines,listCreditMemoLines,GET"
+
+ACCESS = [
+    ("an operation without a row", LIST, "", "access.yaml: no row for listJournals; add one..."),
+    (
+        "a row without an operation",
+        LIST,
+        LIST + LIST.replace("Journals", "Jurnals"),
+        "access.yaml: listJurnals: the spec has no operation listJurnals; add it there or drop the row.",
+    ),
+    (
+        "a capability of an operation that is not there",
+        "at: listJournalCharges",
+        "at: listJournalCharge",
+        "access.yaml: getJournalChargesFile: the spec has no operation listJournalCharge; ...",
+    ),
+    (
+        "a role that is not there",
+        SELLER,
+        SELLER.replace("vendor", "vendors"),
+        "access.yaml: getJournalSeller: who: no 'vendors'; there are: client, vendor, operations.",
+    ),
+    (
+        "an entry that is not there",
+        SELLER,
+        SELLER.replace("below", "under"),
+        "access.yaml: operations.getJournalSeller: no 'under' belongs here; there are: does, entity, below, ...",
+    ),
+    (
+        "a verb that is not there",
+        SUBMIT,
+        SUBMIT.replace("act", "acts"),
+        "access.yaml: operations.submitJournal.does: no 'acts'; there are: list, read, ...",
+    ),
+    (
+        "a row that is neither an operation nor a capability of one",
+        SUBMIT,
+        "submitJournal: {does: act, event: submit}",
+        "access.yaml: operations.submitJournal: say either does and entity or at and media.",
+    ),
+    (
+        "callers without a source",
+        SELLER,
+        SELLER.replace(", source: CLI", ""),
+        "access.yaml: getJournalSeller: `who` without `source`; say where that comes from.",
+    ),
+    (
+        "callers where the given matrix decides",
+        SUBMIT,
+        SUBMIT.replace("}", ", who: [vendor], source: INF}"),
+        "access.yaml: submitJournal: the given matrix decides; drop `who`, or use an overlay.",
+    ),
+    (
+        "callers nowhere",
+        SELLER,
+        SELLER.replace("who: [vendor, operations], ", ""),
+        "access.yaml: getJournalSeller: not in the given matrix; say `who` may call it, and the `source`.",
+    ),
+    (
+        "an event that the machine lacks",
+        SUBMIT,
+        SUBMIT.replace("event: submit", "event: sumbit"),
+        "access.yaml: submitJournal: event: no 'sumbit'; there are: upload, submit, enquire, ...",
+    ),
+    (
+        "an event of the system's",
+        SUBMIT,
+        SUBMIT.replace("event: submit", "event: validated"),
+        "access.yaml: submitJournal: event: no 'validated'; there are: upload, submit, ...",
+    ),
+    (
+        "an event of an entity without a machine",
+        SELLER,
+        SELLER.replace("does: read", "does: act, event: submit"),
+        "access.yaml: getJournalSeller: JournalSeller has no machine; drop `event` or add one to machines.yaml.",
+    ),
+    (
+        "an action without an event",
+        SUBMIT,
+        SUBMIT.replace(", event: submit", ""),
+        "access.yaml: submitJournal: does act without an event; name the one of machines.yaml that it fires.",
+    ),
+    (
+        "an event of an operation that only reads",
+        LIST,
+        LIST.replace("}", ", event: submit}"),
+        "access.yaml: listJournals: list fires no event; drop `event`, or mend `does`.",
+    ),
+    (
+        "an entity that is not there",
+        LIST,
+        LIST.replace("Journal}", "Jurnal}"),
+        "visibility.yaml: no entry for Jurnal, which listJournals shows; add one.",
+    ),
+    (
+        "an entity above that is not there",
+        SELLER,
+        SELLER.replace("below: Journal", "below: Jurnal"),
+        "visibility.yaml: no entry for Jurnal, which getJournalSeller shows; add one.",
+    ),
+    ("a refusal that is left out", STATE, "", "access.yaml: refusals: 0 rows for 'state'; keep exactly one."),
+    ("a refusal said twice", STATE, STATE + STATE, "access.yaml: refusals: 2 rows for 'state'; keep exactly one."),
+    (
+        "a refusal that blames the server",
+        STATE,
+        STATE.replace("409", "500"),
+        "access.yaml: refusals.6.status: 500 is greater than the maximum of 499; mend it.",
+    ),
+    (
+        "a refusal without a title",
+        STATE,
+        STATE.replace("409", "422"),
+        "conventions.yaml: errors.titles: no title for 422; add it.",
+    ),
+    (
+        "no roles",
+        "roles: [client, vendor, operations]",
+        "roles: []",
+        "access.yaml: roles: [] has less than 1 item; mend it.",
+    ),
+    (
+        "a role said twice",
+        "roles: [client, vendor, operations]",
+        "roles: [client, vendor, operations, client]",
+        "access.yaml: roles: says one thing twice; drop one.",
+    ),
+    (
+        "a role that the matrix has and the table lacks",
+        "roles: [client, vendor, operations]",
+        "roles: [client, vendor]",
+        "role-matrix.csv: listCreditMemoLines: the column 'operations'; there are: ...",
+    ),
+    (
+        "a matrix that is not there",
+        "matrix: role-matrix.csv",
+        "matrix: matrix.csv",
+        "matrix.csv: no such file; access.yaml names it under `matrix`.",
+    ),
+]
+MACHINES = [
+    (
+        "an entry that is not there",
+        J6,
+        J6.replace("source", "sources"),
+        "machines.yaml: Journal.rows.4: no 'sources' belongs here; there are: id, event, from, ...",
+    ),
+    (
+        "a row without a source",
+        J6,
+        J6.replace(', source: "CAN, DOC"', ""),
+        "machines.yaml: Journal.rows.4: no 'source'; add it.",
+    ),
+    (
+        "a row from nowhere",
+        J6,
+        J6.replace("[Review]", "[]"),
+        "machines.yaml: Journal.rows.4.from: [] has less than 1 item; mend it.",
+    ),
+    (
+        "one state where a list belongs",
+        J6,
+        J6.replace("[Review]", "Review"),
+        "machines.yaml: Journal.rows.4.from: say a list.",
+    ),
+    (
+        "a state that the schema lacks",
+        J6,
+        J6.replace("Enquiring", "Inquiring"),
+        "machines.yaml: Journal: states: no 'Inquiring'; there are: Draft, ...",
+    ),
+    (
+        "a state without a way out",
+        "event: enable, from: [Disabled], to: Active",
+        "event: enable, from: [Active], to: Active",
+        'machines.yaml: ManualOverride: no way out of "Disabled"; add a row from it, or list it under final.',
+    ),
+    (
+        "a state without a way in",
+        "event: disable, from: [Active], to: Disabled",
+        "event: disable, from: [Active], to: Active",
+        'machines.yaml: ManualOverride: no way from "Active" to "Disabled"; add a row, or drop the state.',
+    ),
+    (
+        "states that lead only to each other",
+        "event: reset, from: [Generated, Accepted], to: Resetting",
+        "event: reset, from: [Resetting], to: Resetting",
+        'machines.yaml: Journal: no way from "Draft" to "Resetting"; add a row, or drop the state.',
+    ),
+    (
+        "an end that nothing leads to",
+        "initial: Issued\n  final: [Issued]",
+        "initial: Issued\n  final: [Issued, Deleted]",
+        'machines.yaml: CreditMemo: no way from "Issued" to "Deleted"; ...',
+    ),
+    (
+        "a final state that is left",
+        "initial: Draft\n  final: [Completed, Deleted]\n  rows:\n    - {id: J2",
+        "initial: Draft\n  final: [Completed, Deleted, Review]\n  rows:\n    - {id: J2",
+        'machines.yaml: Journal: J6 leaves "Review", which is final; drop one of the two.',
+    ),
+    (
+        "an event torn between two ends",
+        J6,
+        J6 + J6.replace("J6", "J6b").replace("to: Enquiring", "to: Draft"),
+        'machines.yaml: Journal: J6 and J6b both lead enquire from "Review"; keep one.',
+    ),
+    (
+        "an event with a condition beside one without",
+        "event: retry, from: [Error], to: Queued",
+        "event: recalculate, from: [Error], to: Queued",
+        'machines.yaml: Statement: S7 and S8 both lead recalculate from "Error"; keep one.',
+    ),
+    (
+        "two rows of one name",
+        J6,
+        J6.replace("J6", "J5"),
+        "machines.yaml: Journal: two rows called J5; rename one.",
+    ),
+    (
+        "a condition on a member that the schema lacks",
+        "when: {billingType: Manual}",
+        "when: {billingKind: Manual}",
+        "machines.yaml: Statement: S10: when: the schema has no member billingKind; mend the name.",
+    ),
+    (
+        "a condition that can never hold",
+        "when: {billingType: Manual}",
+        "when: {billingType: Manuel}",
+        "machines.yaml: Statement: S10: when: billingType: no 'Manuel'; there are: Automated, Manual, Consolidated.",
+    ),
+    (
+        "a failure that is no event",
+        "then: generateLedgers, else: generationFailed",
+        "then: generateLedgers, else: generationFaild",
+        "machines.yaml: Journal: J9: else: no 'generationFaild'; there are: generated, generationFailed.",
+    ),
+    (
+        "a failure that does not leave the state in which the job runs",
+        K6,
+        K6.replace("[Generating]", "[Validated]"),
+        "machines.yaml: CustomLedger: K4: else: no 'generationFailed'; there are: generated.",
+    ),
+    (
+        "a failure of no job",
+        "then: generateLedgers, else: generationFailed",
+        "else: generationFailed",
+        "machines.yaml: Journal: J9: `else` without `then`; name the job that may fail, or drop it.",
+    ),
+    (
+        "an event that nobody fires",
+        J3,
+        J3.replace(", by: system", ""),
+        "machines.yaml: Journal: J3: no operation fires 'validated'; say `by: system`, or mend access.yaml.",
+    ),
+    (
+        "a state kept in a member that the schema lacks",
+        "field: processing.status",
+        "field: processing.state",
+        "machines.yaml: Charge: the schema has no member processing.state; mend the name, here or in the spec.",
+    ),
+    (
+        "a machine of an entity that the spec lacks",
+        "ManualOverride:",
+        "Override:",
+        "machines.yaml: Override: the schema has no member status; mend the name, here or in the spec.",
+    ),
+    (
+        "a bare date",
+        "initial: Draft",
+        "initial: 2024-01-01",
+        "machines.yaml: the whole file: ...date...; put quotes round it.",
+    ),
+]
+VISIBILITY = [
+    (
+        "no entry",
+        "\nLedger:\n",
+        "\nLegder:\n",
+        "visibility.yaml: no entry for Ledger, which listLedgers shows; add one.",
+    ),
+    (
+        "an entity that the spec lacks",
+        "\nLedger:\n",
+        "\nLegder: {rows: {}, omits: {list: [], read: []}, source: INF}\n\nLedger:\n",
+        "visibility.yaml: Legder: the spec has no schema of that name; mend the name, here or there.",
+    ),
+    (
+        "rows of a role that is not there",
+        "rows: {vendor: vendor.id, operations: all}",
+        "rows: {vendors: vendor.id, operations: all}",
+        "visibility.yaml: Journal: rows: no 'vendors'; there are: client, vendor, operations.",
+    ),
+    (
+        "rows by a member that the schema lacks",
+        "rows: {vendor: vendor.id, operations: all}",
+        "rows: {vendor: vendor.ident, operations: all}",
+        "visibility.yaml: Journal: the schema has no member vendor.ident; mend the name, here or in the spec.",
+    ),
+    (
+        "rows by neither members nor the object above",
+        "  rows: parent\n  only:",
+        "  rows: above\n  only:",
+        'visibility.yaml: Charge.rows: "above" does not match "^parent$"; mend it.',
+    ),
+    (
+        "rows by an object above that is not there",
+        "rows: {vendor: vendor.id, operations: all}",
+        "rows: parent",
+        "visibility.yaml: Journal: rows: listJournals has no object above; name the roles.",
+    ),
+    (
+        "a hidden member that the schema lacks",
+        "price.totalBSP: [operations]",
+        "price.totalBPS: [operations]",
+        "visibility.yaml: Journal: the schema has no member price.totalBPS; ...",
+    ),
+    (
+        "a member shown to a role that is not there",
+        "price.totalBSP: [operations]",
+        "price.totalBSP: [ops]",
+        "visibility.yaml: Journal: roles: no 'ops'; there are: client, vendor, operations.",
+    ),
+    (
+        "a view without a member that the schema lacks",
+        "omits: {list: [audit], read: [audit]}",
+        "omits: {list: [audits], read: [audit]}",
+        "visibility.yaml: Journal: the schema has no member audits; ...",
+    ),
+    (
+        "a view that is left out",
+        "omits: {list: [audit], read: [audit]}",
+        "omits: {list: [audit]}",
+        "visibility.yaml: Journal.omits: no 'read'; add it.",
+    ),
+    (
+        "a written member that the schema lacks",
+        "    dueDate: [vendor, operations]",
+        "    duedate: [vendor, operations]",
+        "visibility.yaml: Journal: the schema has no member duedate; ...",
+    ),
+    (
+        "an entry that is not there",
+        "  omits: {list: [audit], read: [audit]}\n  writes:",
+        "  omits: {list: [audit], read: [audit]}\n  write:",
+        "visibility.yaml: Journal: no 'write' belongs here; there are: rows, only, omits, writes, source.",
+    ),
+]
+CONVENTIONS = [
+    ("no money", "\nmoney:\n", "\nmonies:\n", "conventions.yaml: the whole file: no 'monies' belongs here; ..."),
+    ("an id without a prefix", "prefix: BJO, ", "", "conventions.yaml: ids.Journal: no 'prefix'; add it."),
+    (
+        "ids that look alike",
+        "prefix: BLE",
+        "prefix: BJO",
+        "conventions.yaml: ids: BJO begins ids of Journal and Ledger; tell them apart.",
+    ),
+    (
+        "an entity that is made without an id",
+        "\n  ManualOverride: {prefix",
+        "\n  Override: {prefix",
+        "conventions.yaml: ids: no entry for ManualOverride, which createManualOverride makes; add one.",
+    ),
+    (
+        "a reference to what has no core",
+        "  buyer: Buyer",
+        "  buyer: Purchaser",
+        "conventions.yaml: core: no entry for Purchaser; add its core members.",
+    ),
+    (
+        "an upload of no operation",
+        "  uploadCustomLedgerCharges:",
+        "  uploadLedgerCharges:",
+        "conventions.yaml: uploads: no entry for uploadCustomLedgerCharges; say which media it accepts.",
+    ),
+    (
+        "a page larger than the largest",
+        "default: 10 ",
+        "default: 101 ",
+        "conventions.yaml: paging: the default is larger than the cap; mend one of the two.",
+    ),
+    ("a page of a few", "cap: 100 ", "cap: few ", "conventions.yaml: paging.cap: say a whole number."),
+]
+MATRIX = [
+    (
+        "another path",
+        "billing/credit-memos/{creditMemoId}/lines,",
+        "billing/credit-notes/{creditMemoId}/lines,",
+        "role-matrix.csv: listCreditMemoLines: GET /public/v1/billing/credit-notes/{creditMemoId}/lines, but the spec "
+        "has GET /public/v1/billing/credit-memos/{creditMemoId}/lines; mend one of the two.",
+    ),
+    (
+        "another method",
+        FIRST,
+        FIRST.replace("GET", "POST"),
+        "role-matrix.csv: listCreditMemoLines: POST ..., but the spec has GET ...; mend one of the two.",
+    ),
+    (
+        "an operation that is not there",
+        FIRST,
+        FIRST.replace("listCredit", "showCredit"),
+        "role-matrix.csv: showCreditMemoLines has no row in access.yaml; add one.",
+    ),
+    (
+        "a cell that is neither",
+        ROW,
+        "deny,perhaps,allow\n",
+        "role-matrix.csv: listJournals: vendor is 'perhaps'; say allow or deny.",
+    ),
+    ("a cell too few", ROW, "deny,allow\n", "role-matrix.csv: listJournals: operations is None; say allow or deny."),
+    (
+        "a cell too many",
+        ROW,
+        "deny,allow,allow,allow\n",
+        "role-matrix.csv: listJournals: a cell beyond the last column; there are: api, ...",
+    ),
+    (
+        "a column that is not there",
+        ",operations\n",
+        ",ops\n",
+        "role-matrix.csv: listCreditMemoLines: the column 'ops'; there are: api, ..., client, vendor, operations.",
+    ),
+    (
+        "a capability without a name",
+        FIRST,
+        FIRST.replace("List credit memo lines", ""),
+        "role-matrix.csv: listCreditMemoLines: nothing under 'capability'; fill it in.",
+    ),
+]
+SPEC = [
+    (
+        "paths/journals.yaml",
+        "one operationId twice",
+        "operationId: getJournal\n",
+        "operationId: listJournals\n",
+        "openapi.yaml: GET /journals/{id}: listJournals is the operationId of GET /journals too; give each its own.",
+    ),
+    (
+        "paths/journals.yaml",
+        "no operationId",
+        "    operationId: getJournal\n",
+        "",
+        "openapi.yaml: GET /journals/{id}: no operationId; add it.",
+    ),
+    (
+        "paths/journals.yaml",
+        "no tag",
+        "    operationId: getJournal\n    tags: [Journal]\n",
+        "    operationId: getJournal\n",
+        "openapi.yaml: GET /journals/{id}: no tags; add it.",
+    ),
+    (
+        "paths/journals.yaml",
+        "no success",
+        "'200':",
+        "'402':",
+        "openapi.yaml: GET /journals: responses: no success; add the status below 400 that it answers.",
+    ),
+    (
+        "paths/journals.yaml",
+        "a status that says nothing",
+        "'200':",
+        "default:",
+        "openapi.yaml: GET /journals: responses: 'default' is no status; name each one that it answers.",
+    ),
+    (
+        "paths/journals.yaml",
+        "a reference to no schema",
+        "'#/components/schemas/Journal'",
+        "'#/components/schemas/Jurnal'",
+        "openapi.yaml: the reference #/components/schemas/Jurnal leads nowhere; mend it, or add what it names.",
+    ),
+    (
+        "openapi.yaml",
+        "a reference to no entry of a part",
+        "paths/journals.yaml#/journals}",
+        "paths/journals.yaml#/jurnals}",
+        "openapi.yaml: ...jurnals...",
+    ),
+    (
+        "openapi.yaml",
+        "a reference to no part",
+        "paths/journals.yaml#/journals}",
+        "paths/jurnals.yaml#/journals}",
+        "openapi.yaml: ...paths/jurnals.yaml...",
+    ),
+    (
+        "openapi.yaml",
+        "a reference to another site",
+        "paths/journals.yaml#/journals}",
+        "'http://127.0.0.1:9/x.yaml#/x'}",
+        "openapi.yaml: the reference http://127.0.0.1:9/x.yaml#/x leads nowhere; mend it, or add what it names.",
+    ),
+    (
+        "openapi.yaml",
+        "no server",
+        "servers: [{url: /public/v1/billing}]",
+        "servers: []",
+        "openapi.yaml: no servers; an OpenAPI document needs them.",
+    ),
+    (
+        "openapi.yaml",
+        "a server without an address",
+        "servers: [{url: /public/v1/billing}]",
+        "servers: [{description: here}]",
+        "openapi.yaml: servers: the first has no url; say what all paths begin with.",
+    ),
+    (
+        "openapi.yaml",
+        "a path without methods",
+        "{$ref: paths/journals.yaml#/journals}",
+        "none",
+        "openapi.yaml: /journals: say which methods there are.",
+    ),
+    (
+        "openapi.yaml",
+        "a bracket that is not closed",
+        "paths/journals.yaml#/journals}",
+        "paths/journals.yaml#/journals",
+        "openapi.yaml: line ..., column ...: not valid YAML: ...",
+    ),
+    (
+        "paths/journals.yaml",
+        "two colons in a line",
+        "summary: Get a journal\n",
+        "summary: Get: a journal\n",
+        "paths/journals.yaml: line ..., column 17: not valid YAML: mapping values are not allowed in this context.",
+    ),
+]
+WRONG = [
+    *(Wrong(f"access: {name}", "access.yaml", old, new, says) for name, old, new, says in ACCESS),
+    *(Wrong(f"machines: {name}", "machines.yaml", old, new, says) for name, old, new, says in MACHINES),
+    *(Wrong(f"visibility: {name}", "visibility.yaml", old, new, says) for name, old, new, says in VISIBILITY),
+    *(Wrong(f"conventions: {name}", "conventions.yaml", old, new, says) for name, old, new, says in CONVENTIONS),
+    *(Wrong(f"matrix: {name}", "role-matrix.csv", old, new, says) for name, old, new, says in MATRIX),
+    *(Wrong(f"spec: {name}", file, old, new, says) for file, name, old, new, says in SPEC),
+    *(
+        Wrong(f"{table}: gone", f"{table}.yaml", None, None, f"{table}.yaml: no such file.")
+        for table in ("access", "machines", "visibility", "conventions")
+    ),
+    *(
+        Wrong(
+            f"{table}: empty", f"{table}.yaml", None, "", f"{table}.yaml: the whole file: say names and their values."
+        )
+        for table in ("access", "machines", "visibility", "conventions")
+    ),
+    Wrong("spec: empty", "openapi.yaml", None, "", "openapi.yaml: no servers; an OpenAPI document needs them."),
+    Wrong("spec: a list", "openapi.yaml", None, "- 1\n", "openapi.yaml: no servers; an OpenAPI document needs them."),
+    Wrong("spec: a part gone", "headers.yaml", None, None, "openapi.yaml: ...headers.yaml..."),
+    Wrong(
+        "machines: not UTF-8",
+        "machines.yaml",
+        None,
+        b"Journal: {initial: \xff}",
+        "machines.yaml: not valid YAML: not readable as UTF-8 text.",
+    ),
+    Wrong("spec: a part not UTF-8", "headers.yaml", None, b"A: \xff", "headers.yaml: not valid YAML: ...UTF-8..."),
+    Wrong(
+        "machines: a tab",
+        "machines.yaml",
+        "  initial: Draft",
+        "\tinitial: Draft",
+        "machines.yaml: line 10, column 1: not valid YAML: found character that cannot start any token.",
+    ),
+    Wrong(
+        "machines: two documents",
+        "machines.yaml",
+        "\nLedger:\n",
+        "\n---\nLedger:\n",
+        "machines.yaml: line ..., column 1: not valid YAML: but found another document.",
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own; what others keep stays as it is."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DOUBLEENTRY_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the tables that a test may break."""
+    shutil.copytree(HERE / "billing", tmp_path / "specs" / "billing")
+    return tmp_path / "specs"
+
+
+def broken(root: Path, wrong: Wrong) -> None:
+    """Break the copy as the case says."""
+    path = root / "billing" / wrong.file
+    if wrong.new is None:
+        path.unlink()
+    elif isinstance(wrong.new, bytes):
+        path.write_bytes(wrong.new)
+    elif wrong.old is None:
+        path.write_text(wrong.new, encoding="utf-8")
+    else:
+        text = path.read_bytes().decode()
+        assert wrong.old in text, f"{wrong.file} no longer says {wrong.old!r}; mend the case."
+        path.write_bytes(text.replace(wrong.old, wrong.new, 1).encode())
+
+
+def refusal(root: Path) -> str:
+    """The message that refuses the copy, with the place of the copy named as the place of the original."""
+    with pytest.raises(TableError) as refused:
+        load("billing", root=root)
+    return str(refused.value).replace(str(root.resolve()), "specs").replace(str(root), "specs")
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+def test_a_wrong_table_is_refused_in_one_line_with_its_place(root: Path, wrong: Wrong) -> None:
+    broken(root, wrong)
+    message = refusal(root)
+    pattern = re.escape(f"specs/billing/{wrong.says}").replace(re.escape("..."), ".*")
+    assert re.fullmatch(pattern, message), message
+    assert "Error(" not in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    "wrong", [case for case in WRONG if case.file != "role-matrix.csv"], ids=lambda wrong: wrong.name
+)
+def test_a_wrong_table_is_refused_again_when_the_cache_has_it(root: Path, wrong: Wrong) -> None:
+    broken(root, wrong)
+    first = refusal(root)
+    if "date" not in wrong.name:  # kept as JSON, a date is a text, and then a state that the schema lacks
+        assert refusal(root) == first
+
+
+def test_every_table_and_the_spec_are_broken_in_some_case() -> None:
+    assert len({wrong.name for wrong in WRONG}) == len(WRONG) >= 35
+    assert {wrong.file for wrong in WRONG} >= {path.name for path in (HERE / "billing").glob("*.csv")} | {
+        "access.yaml",
+        "machines.yaml",
+        "visibility.yaml",
+        "conventions.yaml",
+        "openapi.yaml",
+    }
+
+
+def test_the_tables_as_they_are_can_be_read_from_anywhere(root: Path) -> None:
+    moved, here = load("billing", root=root), load("billing")
+    # The document is the same too: no part knows where it lies.
+    assert moved == here
+    assert str(root) not in orjson.dumps(moved.document).decode()
+
+
+@pytest.mark.parametrize("name", ["bills", "", "..", "billing/paths"])
+def test_an_unknown_api_is_refused_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(TableError, match=r"^no API .*; there are: billing\.$"):
+        load(name)
+
+
+def test_every_message_is_one_line_even_where_a_name_is_not(root: Path) -> None:
+    broken(root, Wrong("", "access.yaml", LIST, LIST + '  "list\\nMore": {does: list, entity: Journal, size: 3}\n', ""))
+    assert len(refusal(root).splitlines()) == 1
+
+
+# The cache.
+
+
+def test_a_changed_part_gives_a_new_document(root: Path, cache: Path) -> None:
+    before = bundle(root / "billing")
+    broken(root, Wrong("", "paths/journals.yaml", "summary: Get a journal\n", "summary: One journal\n", ""))
+    after = bundle(root / "billing")
+    assert before["document"]["paths"]["/journals/{id}"]["get"]["summary"] == "Get a journal"
+    assert after["document"]["paths"]["/journals/{id}"]["get"]["summary"] == "One journal"
+    # What the old parts made is of no more use.
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_what_is_kept_is_what_was_made(root: Path) -> None:
+    assert bundle(root / "billing") == bundle(root / "billing")
+
+
+def test_a_kept_document_is_read_instead_of_made(root: Path, cache: Path) -> None:
+    bundle(root / "billing")
+    (kept,) = cache.iterdir()
+    content = orjson.loads(kept.read_bytes())
+    kept.write_bytes(orjson.dumps(content | {"mark": "kept"}))
+    assert bundle(root / "billing")["mark"] == "kept"
+
+
+Spoil = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kept: kept.write_bytes(kept.read_bytes()[:-1]),
+        lambda kept: kept.write_bytes(kept.read_bytes()[: len(kept.read_bytes()) // 2]),
+        lambda kept: kept.write_bytes(b""),
+        lambda kept: kept.write_bytes(b"\xff\x00"),
+        lambda kept: (kept.unlink(), kept.mkdir()),
+    ],
+    ids=["a byte short", "half", "empty", "not JSON", "a folder"],
+)
+def test_a_spoilt_cache_file_is_ignored(root: Path, cache: Path, spoil: Spoil) -> None:
+    made = bundle(root / "billing")
+    (kept,) = cache.iterdir()
+    spoil(kept)
+    assert bundle(root / "billing") == made
+
+
+@pytest.mark.parametrize("above", ["file", "null"])
+def test_a_cache_folder_that_cannot_be_written_is_no_error(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("DOUBLEENTRY_CACHE", str(tmp_path / "file" / "cache") if above == "file" else "/dev/null/cache")
+    assert load("billing", root=root) == load("billing")
+
+
+def test_without_its_own_variable_the_cache_lies_in_the_users(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOUBLEENTRY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    bundle(root / "billing")
+    assert [path.suffix for path in (tmp_path / "xdg" / "doubleentry").iterdir()] == [".json"]
+
+
+def test_two_processes_at_once_do_each_other_no_harm(root: Path, cache: Path) -> None:
+    code = """
+import pathlib, sys
+from specs.tables import load
+print(len(load("billing", root=pathlib.Path(sys.argv[1])).operations))
+"""
+    command = [sys.executable, "-c", code, str(root)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+        for _ in range(3)
+    ]
+    said = [each.communicate(timeout=60) for each in running]
+    assert said == [(f"{len(load('billing').operations)}\n", "")] * 3
+    assert [path.suffix for path in cache.iterdir()] == [".json"]
