@@ -89,8 +89,12 @@ def serve(
     listener = _listen(host, port)
     server = _make(apis, seed=seed, scenario=scenario, overlay=overlay, processing=processing, now=now)
     import gc
+    import logging
 
     import uvicorn
+
+    # What a page that is not there is answered, the caller reads; the terminal is for faults of ours.
+    logging.getLogger("connexion").setLevel(logging.ERROR)
 
     # The seeded world lives as long as the process; walking it at every collection would only cost.
     gc.collect()

@@ -281,7 +281,10 @@ def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
     assert x.media is not None and x.parent is not None
     headers = _disposition(f"{x.parent['id']}-charges.{SUFFIXES[x.media]}")
     if x.headers.get(b"mpt-streaming", b"").lower() == b"true":
-        headers["MPT-Streaming"] = "true"
+        # The vendor's client bounds a stream by `limit`, and refuses one that does not say how long it is (CLI).
+        first = x.query.offset or 0
+        rows = rows[first : None if x.query.limit is None else first + x.query.limit]
+        headers |= {"MPT-Streaming": "true", "MPT-Item-Count": str(len(rows))}
     if x.media == negotiation.JSONL:
         lines = [_encoded(x, row, "list", x.query) for row in rows]
         return Reply(200, b"".join(line + b"\n" for line in lines), x.media, headers)

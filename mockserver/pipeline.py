@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from connexion.middleware.abstract import SpecMiddleware
+from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
@@ -292,7 +292,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         elif found is None:
             service = next((service for base, service in self._bases if path.startswith(base + "/") or path == base), None)
             if service is None:
-                await self.app(scope, receive, send)
+                # Connexion's application wants to know that no operation was found.
+                await self.app({**scope, "extensions": {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}}, receive, send)
             else:
                 await _send(send, scope, self._problem(scope, service, 404, f"no such path: {path[:200]}."))
         else:

@@ -12,6 +12,8 @@ from mockserver import wire
 from mockserver.domain.errors import Invalid
 
 Schema = Mapping[str, Any]
+Namer = Callable[[Any], Any]
+Converter = Callable[[Any, str], Any]
 _BOUNDS = {"int32": 2**31, "int64": 2**63}
 _LONGEST = 200
 
@@ -40,56 +42,105 @@ class Validators:
         numbers Decimal. Raises Invalid, keyed by property path.
         """
         validator = self.compiled(schema)
+        name, convert = self._namer(schema), self._converter(schema)
 
         def read(value: Any) -> Any:
-            named = self._named(schema, value)
-            problems = dict(_problems(validator, named))
-            if problems:
-                raise Invalid("The body is not valid; see errors.", problems)
-            return self._valued(schema, named, "")
+            named = name(value) if name is not None else value
+            if not validator.is_valid(named):
+                raise Invalid("The body is not valid; see errors.", dict(_problems(validator, named)))
+            return convert(named, "") if convert is not None else named
 
         return read
 
-    def _named(self, schema: Schema, value: Any) -> Any:
-        """The value with members named as the schema spells them, unknown ones left out."""
-        schema = self._branch(schema, value)
-        if isinstance(value, list) and "items" in schema:
-            return [self._named(schema["items"], each) for each in value]
-        if not isinstance(value, dict) or "properties" not in schema:
-            return value
-        known = {name.casefold(): name for name in schema["properties"]}
-        named = {}
-        for name, member in value.items():
-            # An exact spelling wins over one that differs in case.
-            right = name if name in schema["properties"] else known.get(name.casefold())
-            if right is not None and (right == name or right not in value):
-                named[right] = self._named(schema["properties"][right], member)
-        return named
-
-    def _branch(self, schema: Schema, value: Any) -> Schema:
-        """The alternative of a oneOf that fits the value's kind: an object or an array."""
+    def _namer(self, schema: Schema) -> Namer | None:
+        """What names members as the schema spells them and leaves out unknown ones; None where there is nothing to do."""
         schema = self.resolve(schema)
-        for each in schema.get("oneOf", ()):
-            branch = self.resolve(each)
-            if branch.get("type") == ("array" if isinstance(value, list) else "object"):
-                return branch
-        return schema
+        if "oneOf" in schema and "properties" not in schema:
+            listed, single = self._alternatives(schema)
+            of_list, of_one = self._namer(listed), self._namer(single)
+            return lambda value: _apply(of_list if type(value) is list else of_one, value)
+        if "items" in schema:
+            item = self._namer(schema["items"])
+            return lambda value: [_apply(item, each) for each in value] if type(value) is list else value
+        if "properties" not in schema:
+            return None
+        members = {member: self._namer(below) for member, below in schema["properties"].items()}
+        folded = {member.casefold(): member for member in members}
 
-    def _valued(self, schema: Schema, value: Any, path: str) -> Any:
-        schema = self._branch(schema, value)
-        if isinstance(value, list):
-            return [self._valued(schema.get("items", {}), each, f"{path}[{n}]") for n, each in enumerate(value)]
-        if isinstance(value, dict):
-            members = schema.get("properties", {})
-            return {name: self._valued(members.get(name, {}), member, f"{path}.{name}") for name, member in value.items()}
-        if isinstance(value, str) and _is_date(schema):
-            try:
-                return wire.parse_instant(value)
-            except ValueError as error:
-                raise Invalid("The body is not valid; see errors.", {path.lstrip("."): [f"{error}."]}) from None
-        if isinstance(value, float):
-            return Decimal(repr(value))
+        def name(value: Any) -> Any:
+            if type(value) is not dict:
+                return value
+            named = {}
+            for given, inner in value.items():
+                # An exact spelling wins over one that differs in case.
+                right = given if given in members else folded.get(given.casefold())
+                if right is not None and (right == given or right not in value):
+                    named[right] = _apply(members[right], inner)
+            return named
+
+        return name
+
+    def _converter(self, schema: Schema) -> Converter | None:
+        """What makes dates canonical and fractional numbers Decimal; None where there is nothing to do."""
+        schema = self.resolve(schema)
+        if "oneOf" in schema and "properties" not in schema:
+            listed, single = self._alternatives(schema)
+            of_list, of_one = self._converter(listed), self._converter(single)
+            return lambda value, path: _convert(of_list if type(value) is list else of_one, value, path)
+        if "items" in schema:
+            item = self._converter(schema["items"])
+            if item is None:
+                return None
+            return lambda value, path: (
+                [_convert(item, each, f"{path}[{n}]") for n, each in enumerate(value)] if type(value) is list else value
+            )
+        if _is_date(schema):
+            return _date
+        if schema.get("type") == "number":
+            return lambda value, path: Decimal(repr(value)) if type(value) is float else value
+        members = {member: self._converter(below) for member, below in schema.get("properties", {}).items()}
+        known = {member: convert for member, convert in members.items() if convert is not None}
+        if not known:
+            return None
+
+        def convert(value: Any, path: str) -> Any:
+            if type(value) is not dict:
+                return value
+            made = dict(value)
+            for member, below in known.items():
+                if member in made:
+                    made[member] = below(made[member], f"{path}.{member}")
+            return made
+
+        return convert
+
+    def _alternatives(self, schema: Schema) -> tuple[Schema, Schema]:
+        """The list and the single object of a oneOf."""
+        listed, single = {}, {}
+        for each in schema["oneOf"]:
+            branch = self.resolve(each)
+            if branch.get("type") == "array":
+                listed = branch
+            else:
+                single = branch
+        return listed, single
+
+
+def _apply(name: Namer | None, value: Any) -> Any:
+    return value if name is None else name(value)
+
+
+def _convert(convert: Converter | None, value: Any, path: str) -> Any:
+    return value if convert is None else convert(value, path)
+
+
+def _date(value: Any, path: str) -> Any:
+    if type(value) is not str:
         return value
+    try:
+        return wire.parse_instant(value)
+    except ValueError as error:
+        raise Invalid("The body is not valid; see errors.", {path.lstrip("."): [f"{error}."]}) from None
 
 
 def plain(schema: Any) -> Any:

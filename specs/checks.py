@@ -92,6 +92,8 @@ def operations(
 ) -> None:
     """The spec, access.yaml and the given matrix speak of the same operations and roles."""
     file, rows, roles = _file(name, "access"), access["operations"], access["roles"]
+    matrix_file = f"specs/{name}/{access.get('matrix')}"
+    _given(matrix_file, matrix, rows, roles)
     for id in paths:
         if id not in rows:
             raise TableError(f"{file}: no row for {id}; add one (every operationId needs a row).")
@@ -108,24 +110,28 @@ def operations(
             raise TableError(f"{file}: {id}: the given matrix decides; drop `who`, or use an overlay.")
         _known(f"{file}: {id}: who", row.get("who", ()), roles)
     for id, given in matrix.items():
-        matrix_file = f"specs/{name}/{access['matrix']}"
+        path = paths[rows[id].get("at", id)]
+        here, served = (f"{each['method']} {each['path']}" for each in (given, path))
+        if here != served:
+            raise TableError(f"{matrix_file}: {id}: {here}, but the spec has {served}; mend one of the two.")
+
+
+def _given(file: str, matrix: Mapping[str, Mapping[str, str]], rows: Mapping[str, Any], roles: list[str]) -> None:
+    """The given matrix has a cell for each role, and a row of access.yaml for each of its own."""
+    columns = (*COLUMNS, *roles)
+    for id, given in matrix.items():
         for column in given:
-            if column not in (*COLUMNS, *roles):
+            if column not in columns:
                 what = "a cell beyond the last column" if column is None else f"the column {column!r}"
-                raise TableError(f"{matrix_file}: {id}: {what}; there are: {', '.join((*COLUMNS, *roles))}.")
+                raise TableError(f"{file}: {id}: {what}; there are: {', '.join(columns)}.")
         for column in COLUMNS:
             if not given.get(column):
-                raise TableError(f"{matrix_file}: {id}: nothing under {column!r}; fill it in.")
+                raise TableError(f"{file}: {id}: nothing under {column!r}; fill it in.")
         if id not in rows:
-            raise TableError(f"{matrix_file}: {id} has no row in access.yaml; add one.")
-        path = paths[rows[id].get("at", id)]
-        if (given["method"], given["path"]) != (path["method"], path["path"]):
-            served = f"{path['method']} {path['path']}"
-            here = f"{given['method']} {given['path']}"
-            raise TableError(f"{matrix_file}: {id}: {here}, but the spec has {served}; mend one of the two.")
+            raise TableError(f"{file}: {id} has no row in access.yaml; add one.")
         for role in roles:
             if given.get(role) not in ("allow", "deny"):
-                raise TableError(f"{matrix_file}: {id}: {role} is {given.get(role)!r}; say allow or deny.")
+                raise TableError(f"{file}: {id}: {role} is {given.get(role)!r}; say allow or deny.")
 
 
 def _event(place: str, row: Mapping[str, Any]) -> None:
@@ -145,15 +151,15 @@ def machines(api: Api) -> None:
             raise TableError(f"{place}: the schema has no member {machine.field}; mend the name, here or in the spec.")
         if "enum" in state:
             _known(f"{place}: states", machine.states, state["enum"])
-        _no_dead_ends(place, machine)
-        _no_doubt(place, machine)
         for row in machine.rows:
-            _otherwise(f"{place}: {row.id}", machine, row)
             for member, value in row.when.items():
                 known = _member(api.document, entity, member)
                 if not known:
                     raise TableError(f"{place}: {row.id}: when: the schema has no member {member}; mend the name.")
                 _known(f"{place}: {row.id}: when: {member}", [value], known.get("enum", [value]))
+            _otherwise(f"{place}: {row.id}", machine, row)
+        _no_dead_ends(place, machine)
+        _no_doubt(place, machine)
     _fired(api)
 
 

@@ -26,8 +26,8 @@ def _row(required: tuple[str, ...], properties: Schema) -> Schema:
 
 
 def _each(value: Schema) -> Schema:
-    """A mapping whose keys are free."""
-    return {"type": "object", "additionalProperties": value}
+    """A mapping whose keys are free, if they are words."""
+    return {"type": "object", "propertyNames": {"pattern": r"^\S+$"}, "additionalProperties": value}
 
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
@@ -162,11 +162,13 @@ def faults(table: str, content: Any) -> list[str]:
     import jsonschema_rs
 
     try:
-        errors = jsonschema_rs.Draft202012Validator(FORMS[table]).iter_errors(content)
-        return [_fault(FORMS[table], error) for error in errors]
+        errors = list(jsonschema_rs.Draft202012Validator(FORMS[table]).iter_errors(content))
     except ValueError as error:
         # YAML reads a bare 2024-01-01 as a date, which no entry is.
         return [f"the whole file: {error}; put quotes round it."]
+    # A name spelled wrong is one too many and one too few; the one that is there helps more.
+    errors.sort(key=lambda error: error.schema_path[-1] != "additionalProperties")
+    return [_fault(FORMS[table], error) for error in errors]
 
 
 def _fault(schema: Schema, error: Any) -> str:  # Any: the compiled library declares its errors in no importable place

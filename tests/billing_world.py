@@ -380,7 +380,9 @@ def catalog() -> list[tuple[str, dict[str, Any]]]:
     american = agreement(4, 0, seller=over, markup=Decimal(10))
     blocked = agreement(5, 2, markup=Decimal(20))
     theirs = agreement(6, 0, authorization=foreign, markup=Decimal(5))
-    split = agreement(7, 0, markup=Decimal(25), split={"active": True, "allocations": [allocation(0, 60), allocation(3, 40)]})
+    split = agreement(
+        7, 0, markup=Decimal(25), split={"active": True, "allocations": [allocation(0, 60), allocation(3, 40)]}
+    )
     agreement(8, 0, authorization=again, markup=Decimal(5))
 
     plain = subscription(1, PLAIN, main)
@@ -408,10 +410,21 @@ def catalog() -> list[tuple[str, dict[str, Any]]]:
         markup=Decimal(15),
     )
     item = {"id": "ITM-1000-0000-0001"}
-    add("AgreementLine", "ALI-1000-0000-0000-0001", agreement={"id": main["id"]}, item=item,
-        subscription={"id": lined["id"]}, markup=Decimal(50))
-    add("AgreementLine", "ALI-1000-0000-0000-0002", agreement={"id": main["id"]}, item=item,
-        subscription={"id": plain["id"]})
+    add(
+        "AgreementLine",
+        "ALI-1000-0000-0000-0001",
+        agreement={"id": main["id"]},
+        item=item,
+        subscription={"id": lined["id"]},
+        markup=Decimal(50),
+    )
+    add(
+        "AgreementLine",
+        "ALI-1000-0000-0000-0002",
+        agreement={"id": main["id"]},
+        item=item,
+        subscription={"id": plain["id"]},
+    )
     for number, owner in ((1, auth), (2, foreign)):
         refs = {"agreement": {"id": main["id"]}, "authorization": {"id": owner["id"]}}
         add("Order", f"ORD-1000-0000-{number:04d}", externalIds={"vendor": f"order-{number}"}, **refs)

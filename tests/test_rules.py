@@ -50,7 +50,13 @@ def test_a_sale_price_is_converted_after_the_markup() -> None:
 
 @pytest.mark.parametrize(
     ("value", "places", "shown"),
-    [("0.000005", 5, "0.00001"), ("-0.000005", 5, "-0.00001"), ("0.0000049", 5, "0.00000"), ("2.5", 0, "3"), ("-2.5", 0, "-3")],
+    [
+        ("0.000005", 5, "0.00001"),
+        ("-0.000005", 5, "-0.00001"),
+        ("0.0000049", 5, "0.00000"),
+        ("2.5", 0, "3"),
+        ("-2.5", 0, "-3"),
+    ],
 )
 def test_halves_are_rounded_away_from_zero(value: str, places: int, shown: str) -> None:
     assert str(rules.rounded(Decimal(value), places)) == shown

@@ -127,10 +127,14 @@ def test_a_file_that_cannot_be_read_changes_nothing(small: Small) -> None:
 
 def test_a_charge_is_matched_priced_and_shown_whole(small: Small) -> None:
     id = small.journal()
-    small.upload(id, [line(search={**line()["search"], "order": {"criteria": "order.id", "value": "ORD-1000-0000-0001"}})])
+    small.upload(
+        id, [line(search={**line()["search"], "order": {"criteria": "order.id", "value": "ORD-1000-0000-0001"}})]
+    )
     (charge,) = small.charges(id)
     assert charge["id"] == f"CHG-{id[4:]}-0000-0000-0100"
-    named = {name: charge[name]["id"] for name in ("agreement", "subscription", "line", "order", "item", "buyer", "client")}
+    named = {
+        name: charge[name]["id"] for name in ("agreement", "subscription", "line", "order", "item", "buyer", "client")
+    }
     assert named == {
         "agreement": "AGR-1000-0000-0001",
         "subscription": "SUB-1000-0000-0001",
@@ -141,13 +145,21 @@ def test_a_charge_is_matched_priced_and_shown_whole(small: Small) -> None:
         "client": "ACC-1000-0003",
     }
     price = charge["price"]
-    assert [price[name] for name in ("unitPP", "PPx1", "unitSP", "SPx1", "unitBSP", "BSPx1")] == [10, 100, *[12.5, 125] * 2]
+    assert [price[name] for name in ("unitPP", "PPx1", "unitSP", "SPx1", "unitBSP", "BSPx1")] == [
+        10,
+        100,
+        *[12.5, 125] * 2,
+    ]
     assert (price["markup"], price["margin"], price["markupSource"]) == (25, 20, "Agreement")
     assert price["currency"] == {"purchase": "EUR", "sale": "EUR", "rate": 1}
     assert (charge["segment"], charge["attributes"]["segment"]) == ("COM", "COM")
     assert charge["erpData"]["scu"] == "NL-SCU-100001"
     assert charge["erpData"]["erpItemId"] == "X1"
-    assert (charge["billingType"], charge["statementType"], charge["upload"]) == ("Automated", "Debit", {"status": "Ready"})
+    assert (charge["billingType"], charge["statementType"], charge["upload"]) == (
+        "Automated",
+        "Debit",
+        {"status": "Ready"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,7 +209,9 @@ def test_a_line_that_means_nothing_becomes_a_charge_in_error(small: Small, wrong
     ("subscription", "said"),
     [(EMPTY_SPLIT, "no split allocations were found"), (BARE, "no markup")],
 )
-def test_what_only_operations_can_mend_is_an_error_of_the_processing(small: Small, subscription: str, said: str) -> None:
+def test_what_only_operations_can_mend_is_an_error_of_the_processing(
+    small: Small, subscription: str, said: str
+) -> None:
     id = small.journal()
     assert small.upload(id, [line(subscription)])["status"] == "Error"
     (charge,) = small.charges(id)
@@ -381,7 +395,11 @@ def test_a_match_moves_a_charge_to_its_target_and_a_recalculation_prices_it(smal
     assert small.get("Journal", id)["status"] == "Reconciling"
     journal = small.do("Journal", id, "recalculate")
     done = small.get("Charge", charge)
-    assert (journal["status"], done["upload"], done["processing"]) == ("Review", {"status": "Ready"}, {"status": "Ready"})
+    assert (journal["status"], done["upload"], done["processing"]) == (
+        "Review",
+        {"status": "Ready"},
+        {"status": "Ready"},
+    )
     assert (done["price"]["SPx1"], done["seller"]["id"]) == (110, "SEL-1000-0002")
     assert done["reconciliation"]["type"] == "Match"
     assert journal["price"]["totalSP"] == 235
@@ -575,7 +593,11 @@ def test_recalculating_twice_is_recalculating_once(given: list[dict[str, Any]]) 
 
 
 @few
-@given(st.sampled_from(["submit", "enquire", "regenerate", "accept", "complete", "recalculate", "reset", "delete", "upload"]))
+@given(
+    st.sampled_from(
+        ["submit", "enquire", "regenerate", "accept", "complete", "recalculate", "reset", "delete", "upload"]
+    )
+)
 def test_a_refused_event_changes_nothing(event: str) -> None:
     small = Small()
     id = small.generated(line(), line(SPLIT))

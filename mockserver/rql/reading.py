@@ -22,7 +22,7 @@ AMPERSAND = "\x06"
 
 _PARAMETER = re.compile(r" *(limit|offset|order|select) *=(.*)", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_NO_OPERATION = re.compile(r" *(render *\( *\)|filter *\([^()]*\)) *", re.IGNORECASE)
+_NO_OPERATION = re.compile(r" *(render *\( *\)|filter *\([^()]*\)) *=? *", re.IGNORECASE)
 _SIGNED = re.compile(r"[+ ]*(-?)[+ ]*(.*?) *", re.DOTALL)
 _INT32 = 2**31 - 1
 

@@ -6,12 +6,18 @@ import http.client
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 from typing import Any
 
 CONNECTIONS = 16
 # More objects than connections, so that two requests for one object are never under way at once and none meets a
 # state that another is about to leave.
 MOVED = 2 * CONNECTIONS
+STARTED = ("Queued", "Pending")
+"""States in which a statement cannot be queued before it has been in error."""
+PAGE = 100
+BOUNDARY = "a-boundary-of-the-benchmark"
+JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
 
 
 class Unfit(Exception):
@@ -26,6 +32,7 @@ class Request:
     path: str
     token: str | None = None
     body: bytes | None = None
+    media: str = JSON
 
     def raw(self, port: int, base: str) -> bytes:
         """The bytes on the wire, keep-alive."""
@@ -33,7 +40,7 @@ class Request:
         lines += [f"Authorization: Bearer {self.token}"] if self.token is not None else []
         body = self.body or b""
         if self.body is not None:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+            lines += [f"Content-Type: {self.media}", f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
@@ -69,9 +76,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The calls, and what the bare server needs to answer them alike."""
+    """The calls, in order.
+
+    prepare: what our server is asked after its start, so that the world has what the calls speak of
+    plan: what the bare server needs to answer alike
+    """
 
     calls: Sequence[Call]
+    prepare: Sequence[Request]
     plan: dict[str, Any] = field(repr=False)
 
 
@@ -83,7 +95,7 @@ def ask(port: int, base: str, request: Request) -> Answer:
         if request.token is not None:
             headers["Authorization"] = f"Bearer {request.token}"
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = request.media
         connection.request(request.method, base + request.path, request.body, headers)
         response = connection.getresponse()
         media = response.headers.get("Content-Type", "").partition(";")[0]
@@ -93,89 +105,106 @@ def ask(port: int, base: str, request: Request) -> Answer:
 
 
 def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[str, str, Sequence[str]]]) -> Asked:
-    """The calls for the world behind `port`, which is ours; asking may change it.
+    """The calls for the world behind `port`, which is ours, just started; asking changes it as `prepare` says.
 
     tokens: role -> token; routes: method, path and roles of every operation
     """
-    vendor, client, operations = tokens["vendor"], tokens["client"], tokens["operations"]
+    vendor, operations = tokens["vendor"], tokens["operations"]
 
-    def get(path: str, token: str) -> dict[str, Any]:
-        answer = ask(port, base, Request(method="GET", path=path, token=token))
-        if answer.status != 200:
-            raise Unfit(f"our own server answers {answer.status} to GET {path}: {answer.body[:200].decode()}")
-        found: dict[str, Any] = answer.value
-        return found
+    def answer(request: Request, status: int = 200) -> Any:
+        found = ask(port, base, request)
+        if found.status != status:
+            said = found.body[:300].decode(errors="replace")
+            raise Unfit(f"our own server answers {found.status} to {request.method} {request.path}: {said}")
+        return found.value
 
-    journals = get("/journals?limit=10", vendor)
-    if len(journals["data"]) < 10:
-        raise Unfit(f"the vendor has {len(journals['data'])} journals; ten are needed.")
-    first = journals["data"][0]["id"]
-    reading = Request(method="GET", path=f"/journals/{first}", token=vendor)
-    journal = get(reading.path, vendor)
+    def get(path: str, token: str = vendor) -> Any:
+        return answer(Request(method="GET", path=path, token=token))
 
-    everything = get("/journals?limit=100", vendor)["data"]
-    largest = max(everything, key=lambda each: each.get("upload", {}).get("total", 0))["id"]
-    charges_path = f"/journals/{largest}/charges"
-    charges = get(f"{charges_path}?limit=100", vendor)
-
+    # A journal with a page full of charges, which are those of the largest one over and over, and statements enough.
+    largest = max(get("/journals?limit=100")["data"], key=lambda each: each.get("upload", {}).get("total", 0))
     new = {
         "name": "Usage of March",
-        "authorization": {"id": journal["authorization"]["id"]},
+        "authorization": {"id": largest["authorization"]["id"]},
         "dueDate": "2026-04-30",
         "externalIds": {"vendor": "usage-03"},
         "notes": "Sent by the benchmark",
     }
     create = Request(method="POST", path="/journals", token=vendor, body=json.dumps(new).encode())
-    wrong = replace(create, body=json.dumps({**new, "name": 17, "authorization": "none"}).encode())
-
-    calls = [
-        Call(name="read a journal", requests=[reading], status=200, wanted=5),
-        Call(name="list 10 journals", requests=[replace(reading, path="/journals?limit=10")], status=200, wanted=2.5),
-        Call(
-            name=f"list {len(charges['data'])} charges",
-            requests=[replace(reading, path=f"{charges_path}?limit=100")],
-            status=200,
-        ),
-        Call(name="invalid create", requests=[wrong], status=400),
-        Call(name="refused by role", requests=[replace(reading, token=client)], status=403, stateless=False),
-        Call(name="no token", requests=[replace(reading, token=None)], status=401),
-    ]
-    refusals = {each.status: ask(port, base, each.requests[0]) for each in calls if each.status >= 400}
-
-    # Queued, then in error, then queued again: every request moves a state.
+    filled = answer(create, 201)["id"]
+    lines = _lines(get(f"/journals/{largest['id']}/charges?limit=100")["data"])
+    upload = Request(method="POST", path=f"/journals/{filled}/upload", token=vendor, body=_form(lines), media=FORM)
+    answer(upload)
     statements = [
         each
-        for status in ("Generated", "Error")
+        for status in ("Generated", "Error", "Queued", "Pending")
         for each in get(f"/statements?limit=100&status={status}", operations)["data"]
         if each["billingType"] != "Consolidated"
     ][:MOVED]
+    # Queued, then in error, then queued again: every request moves a state.
     said = json.dumps({"statusNotes": {"message": "No such customer in the ERP"}}).encode()
     moves = [
         Request(method="POST", path=f"/statements/{each['id']}/{event}", token=operations, body=body)
         for event, body in (("queue", None), ("error", said))
         for each in statements
     ]
-    moved = [get(f"/statements/{each['id']}", operations) for each in statements]
-    if len(statements) > CONNECTIONS:
-        calls.append(Call(name="move a statement", requests=moves, status=200, undo=moves[len(statements)]))
+    started = [
+        move for move, each in zip(moves[len(statements) :], statements, strict=True) if each["status"] in STARTED
+    ]
+    for request in started:
+        answer(request)
 
-    # Last, since it makes the world grow.
-    calls.append(Call(name="valid create", requests=[create], status=201, wanted=5))
-    made = ask(port, base, create)
-    if made.status != 201:
-        raise Unfit(f"our own server answers {made.status} to a create: {made.body[:200].decode()}")
-
+    journals = get("/journals?limit=100")
+    reading = Request(method="GET", path=f"/journals/{journals['data'][0]['id']}", token=vendor)
+    journal = get(reading.path)
+    charges_path = f"/journals/{filled}/charges"
+    charges = get(f"{charges_path}?limit=100")
+    if len(journals["data"]) < 10 or len(charges["data"]) < PAGE or len(statements) <= CONNECTIONS:
+        counts = f"{len(journals['data'])} journals, {len(charges['data'])} charges, {len(statements)} statements"
+        raise Unfit(f"the world is too small: {counts}; 10, {PAGE} and {CONNECTIONS + 1} are needed.")
+    wrong = replace(create, body=json.dumps({**new, "name": 17, "authorization": "none"}).encode())
+    calls = [
+        Call(name="read a journal", requests=[reading], status=200, wanted=5),
+        Call(name="list 10 journals", requests=[replace(reading, path="/journals?limit=10")], status=200, wanted=2.5),
+        Call(name=f"list {PAGE} charges", requests=[replace(reading, path=f"{charges_path}?limit={PAGE}")], status=200),
+        Call(name="invalid create", requests=[wrong], status=400),
+        Call(name="refused by role", requests=[replace(reading, token=tokens["client"])], status=403, stateless=False),
+        Call(name="no token", requests=[replace(reading, token=None)], status=401),
+        Call(name="move a statement", requests=moves, status=200, undo=moves[len(statements)]),
+        # Last, since it makes the world grow.
+        Call(name="valid create", requests=[create], status=201, wanted=5),
+    ]
+    refusals = {each.status: ask(port, base, each.requests[0]) for each in calls if each.status >= 400}
     plan = {
         "tokens": {token: role for role, token in tokens.items()},
         "routes": routes,
-        "lists": {
-            f"{base}/journals": {"rows": everything, "$meta": journals["$meta"]},
-            f"{base}{charges_path}": {"rows": charges["data"], "$meta": charges["$meta"]},
+        "lists": {f"{base}/journals": journals, f"{base}{charges_path}": charges},
+        "items": {
+            f"{base}/journals": [journal],
+            f"{base}/statements": [get(f"/statements/{each['id']}", operations) for each in statements],
         },
-        "items": {f"{base}/journals": [journal], f"{base}/statements": moved},
         "events": {"queue": [["Generated", "Error"], "Queued"], "error": [["Queued"], "Error"]},
-        "created": made.value,
-        "refusals": {status: answer.body.decode() for status, answer in refusals.items()},
+        "created": answer(create, 201),
+        "refusals": {status: found.body.decode() for status, found in refusals.items()},
         "media": next(iter(refusals.values())).media,
     }
-    return Asked(calls=calls, plan=plan)
+    return Asked(calls=calls, prepare=[create, upload, *started], plan=plan)
+
+
+def _lines(charges: Sequence[dict[str, Any]]) -> bytes:
+    """A page of lines of a charge file, made of charges that are known to be right."""
+    lines = [
+        {
+            **{name: each[name] for name in ("search", "period", "quantity", "description") if name in each},
+            "externalIds": {**each["externalIds"], "vendor": f"line-{number}"},
+            "price": {name: each["price"][name] for name in ("unitPP", "PPx1")},
+        }
+        for number, each in enumerate(islice(cycle(charges), PAGE))
+    ]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _form(content: bytes) -> bytes:
+    """A form with one file."""
+    head = 'Content-Disposition: form-data; name="file"; filename="charges.jsonl"\r\nContent-Type: application/jsonl'
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()

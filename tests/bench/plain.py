@@ -30,12 +30,12 @@ def application(plan: dict[str, Any]) -> Starlette:
         path: {each["id"]: each for each in records} for path, records in plan["items"].items()
     }
     rows: dict[str, dict[str, dict[str, Any]]] = {
-        path: {each["id"]: each for each in listed["rows"]} for path, listed in plan["lists"].items()
+        path: {each["id"]: each for each in listed["data"]} for path, listed in plan["lists"].items()
     }
     metas: dict[str, dict[str, Any]] = {path: listed["$meta"] for path, listed in plan["lists"].items()}
     totals = {path: meta["pagination"]["total"] - len(rows[path]) for path, meta in metas.items()}
     refusals = {int(status): body.encode() for status, body in plan["refusals"].items()}
-    numbers = count(1)
+    numbers = count(90_000_000)
 
     def refuse(status: int) -> Response:
         return Response(refusals.get(status, b"{}"), status, media_type=plan["media"])
@@ -72,7 +72,7 @@ def application(plan: dict[str, Any]) -> Starlette:
             return refuse(400)
         due = f"{body['dueDate']}T00:00:00.000Z"
         record = {**plan["created"], **body, "authorization": plan["created"]["authorization"], "dueDate": due}
-        record["id"] = f"BJO-9{next(numbers):07}"
+        record["id"] = "BJO-{}-{:04}".format(*divmod(next(numbers), 10_000))
         path = request.url.path
         items[path][record["id"]] = rows[path][record["id"]] = record
         return Response(orjson.dumps(record), 201, media_type="application/json")

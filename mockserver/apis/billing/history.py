@@ -101,7 +101,7 @@ class Plan:
     status: the state to bring it to
     said: members to write
     lines: charges that must be there; count: how many there are at least
-    credits: the agreement whose every charge gives money back
+    credits: the agreements whose every charge gives money back
     """
 
     at: datetime
@@ -110,7 +110,7 @@ class Plan:
     said: dict[str, Any] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     count: int = 0
-    credits: str = ""
+    credits: frozenset[str] = frozenset()
 
 
 class History:

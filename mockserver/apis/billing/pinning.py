@@ -13,8 +13,9 @@ from typing import Any
 from mockserver import wire
 from mockserver.scenario import Pin, ScenarioError, nearest
 
-# A kind is `text`, `instant`, `number`, `flag`, `texts` (a list), `pins` (a list of objects, read by whoever asks), `split`
-# (of an agreement or subscription), the name of an entity (a reference: an id or a name), or a mapping of members to kinds.
+# A kind is `text`, `instant`, `number`, `flag`, `texts` (a list), `pins` (a list of objects, read by whoever asks),
+# `split` (of an agreement or subscription), the name of an entity (a reference: an id or a name), or a mapping of
+# members to kinds.
 Kind = Any  # recursive: a word or a mapping of them
 
 ADDRESS = dict.fromkeys(("addressLine1", "addressLine2", "postCode", "city", "state", "country"), "text")

@@ -162,9 +162,7 @@ class Seeding:
             left = count - number - 1
             status = LIVE[left] if left < min(len(LIVE), count // 3) else "Completed"
             authorization = self._catalog.any("Authorization")
-            agreements = list({source.agreement["id"]: source for source in history.usage.sources(authorization)})
-            # In every second journal, one agreement gets money back.
-            credits = agreements[number // 2 % len(agreements)] if number % 2 else ""
+            credits = self._credits(authorization, number) if number % 3 else frozenset()
             plan = Plan(
                 at=at, status=status, said={"authorization": authorization}, count=self._count(), credits=credits
             )
@@ -174,6 +172,11 @@ class Seeding:
             at = start - OLDEST + (OLDEST - RECENT) * (2 * number + 1) / (2 * wanted)
             id = history.custom_ledger(Plan(at=at, status="Completed", count=self._count(8)), self._manual({}))
             self._bill(history.where("Statement", "customLedger.id", id))
+
+    def _credits(self, authorization: Record, number: int) -> frozenset[str]:
+        """The agreements that get money back in a journal."""
+        plain = [each["id"] for each in self._plain(authorization)]
+        return frozenset(plain[(number + step) % len(plain)] for step in (0, 2)) if len(plain) > 2 else frozenset()
 
     def _deleted(self, at: datetime) -> None:
         """A journal and a custom ledger that were deleted: gone, but for their numbers (billing Q25)."""

@@ -87,11 +87,11 @@ class Usage:
         *,
         wanted: Sequence[Line] = (),
         name: str,
-        credits: str = "",
+        credits: frozenset[str] = frozenset(),
     ) -> list[dict[str, Any]]:
         """The lines of a journal's file: those wanted in their places, drawn ones around them, `count` or more in all.
 
-        name: what the entry ids start with; credits: the id of the agreement whose every line gives money back
+        name: what the entry ids start with; credits: the ids of the agreements whose every line gives money back
         """
         places = {line.number: line for line in wanted if line.number is not None}
         loose = [line for line in wanted if line.number is None]
@@ -103,11 +103,11 @@ class Usage:
             made.append(self._line(line, number, period, name, credits))
         return [*made, *(self._line(line, total + at, period, name, credits) for at, line in enumerate(loose, 1))]
 
-    def _line(self, line: Line, number: int, period: tuple[str, str], name: str, credits: str) -> dict[str, Any]:
+    def _line(self, line: Line, number: int, period: tuple[str, str], name: str, credits: frozenset[str]) -> dict[str, Any]:
         draw, source = self._random, line.source
         quantity = draw.randint(1, 40)
         unit = Decimal(draw.randint(150, 24_000)).scaleb(-2)
-        if source.agreement["id"] == credits or (not credits and draw.random() < 0.07):
+        if source.agreement["id"] in credits or (not credits and draw.random() < 0.07):
             unit = -unit
         by_id = number % 3 == 0 or "vendor" not in source.record.get("externalIds", {})
         criteria = "id" if by_id else "externalIds.vendor"
