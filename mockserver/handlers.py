@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mockserver import links, negotiation, wire
-from mockserver.domain.errors import Conflict, Invalid, NotFound, UnsupportedMedia
+from mockserver.domain.errors import Conflict, Invalid, NotFound
 from mockserver.paging import page
 from mockserver.rql import Query, ordering, predicate
 from mockserver.service import member
@@ -137,8 +137,7 @@ def upload(x: Exchange) -> Reply:
     """A file for an object, which starts its validation."""
     assert x.row is not None and x.operation.event is not None and x.file is not None
     entity, event = x.operation.entity, x.operation.event
-    # The machine is asked before the file is taken, so that a refusal costs nothing and changes nothing.
-    x.work.allowed(entity, x.row.record, event)
+    # The file before the state: what cannot be read is refused as such (415, 400) also where the state is wrong (409).
     record = x.service.plugin.workflows.loaders[entity](x.work, x.row.record, x.file)
     record = x.work.fire(entity, record, event)
     return _answer(x, record["id"])
@@ -171,9 +170,6 @@ def attach(x: Exchange) -> Reply:
     assert x.file is not None and x.parent is not None and x.operation.below is not None
     entity, work = x.operation.entity, x.work
     media = x.file.content_type
-    accepts = x.service.api.conventions.attachments["accepts"]
-    if media not in accepts:
-        raise UnsupportedMedia(f"{media or 'a file without a type'} is not accepted; these are: {', '.join(accepts)}.")
     record: dict[str, Any] = {"id": work.new_id(entity), "name": x.body.get("name") or x.file.filename}
     if "description" in x.body:
         record["description"] = x.body["description"]
@@ -235,13 +231,15 @@ def _lay(target: dict[str, Any], name: str, x: Exchange, value: Any) -> None:
         target.pop(name, None)
         return
     entity = x.service.api.conventions.references.get(name)
-    target[name] = x.work.refer(entity, value, name) if entity is not None else _dense(value)
+    target[name] = x.work.refer(entity, value, name) if entity is not None else dense(value)
 
 
-def _dense(value: Any) -> Any:
+def dense(value: Any) -> Any:
     """A value without the members that are null: a record never holds one."""
+    if isinstance(value, list):
+        return [dense(each) for each in value]
     if isinstance(value, dict):
-        return {name: _dense(each) for name, each in value.items() if each is not None}
+        return {name: dense(each) for name, each in value.items() if each is not None}
     return value
 
 
@@ -334,4 +332,4 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
     return VERBS[operation.does]
 
 
-__all__ = ["BrokenPromise", "Reply", "at", "attachment", "find"]
+__all__ = ["BrokenPromise", "Reply", "at", "attachment", "dense", "find"]

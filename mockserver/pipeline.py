@@ -22,7 +22,7 @@ from connexion.spec import Specification
 from mockserver import auth, bodies, negotiation, problems, rql, wire
 from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Refusal, Unauthenticated, UnsupportedMedia
 from mockserver.docs import DOCUMENT
-from mockserver.handlers import JSON, Reply
+from mockserver.handlers import JSON, Reply, dense
 from mockserver.routing import Node, Routes
 from mockserver.auth import Caller
 from mockserver.service import Endpoint, Service
@@ -162,7 +162,7 @@ def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
     elif content:
         x.body = x.endpoint.read(bodies.json(content))
         if x.operation.does == "create":
-            x.body = {name: member for name, member in x.body.items() if member is not None}
+            x.body = dense(x.body)
     elif x.endpoint.needs_body:
         raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
     x.work.body = x.body
@@ -188,7 +188,11 @@ def _form(x: Exchange, form: bodies.Form) -> None:
         raise Invalid("no file was sent.", {"file": ["A part named `file`, with a file name, is required."]})
     if x.operation.does != "attach":
         return
-    x.file = Upload(x.file.filename, _file_media(x), x.file.content)
+    kind = _file_media(x)
+    accepts = x.service.api.conventions.attachments["accepts"]
+    if kind not in accepts:
+        raise UnsupportedMedia(f"{kind or 'a file without a type'} is not accepted; these are: {', '.join(accepts)}.")
+    x.file = Upload(x.file.filename, kind, x.file.content)
     described = texts.get("attachment")
     if described is None and "attachment" in files:
         described_bytes = files["attachment"].content

@@ -224,8 +224,9 @@ def _over(base: Scenario, file: _File) -> Scenario:
         changes["locales"] = _locales(file, values["locale"])
     sizes = {api: dict(each) for api, each in base.sizes.items()}
     for api, each in _mapping(file, "sizes", values.get("sizes")).items():
+        sizes.setdefault(api, {})
         for what, count in _mapping(file, f"sizes.{api}", each).items():
-            sizes.setdefault(api, {})[what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)
+            sizes[api][what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)
     cast = {part.name: part for part in base.callers}
     cast |= {part.name: part for part in _cast(file, values.get("callers"))}
     _check_tokens(cast.values())

@@ -209,10 +209,6 @@ class Work:
             effect(self, moved)
         return self.layer.get(entity, moved["id"]) or moved
 
-    def allowed(self, entity: str, record: Record, event: str) -> None:
-        """Raises NoSuchTransition if the record's state does not allow the event."""
-        transition(self.api.machines[entity], record, event)
-
     def later(self, job: str, entity: str, id: str, *, otherwise: str | None = None) -> None:
         """Have a background job done to this record, when the world's processing says so."""
         number = self.count("Job")

@@ -92,11 +92,11 @@ def operations(
 ) -> None:
     """The spec, access.yaml and the given matrix speak of the same operations and roles."""
     file, rows, roles = _file(name, "access"), access["operations"], access["roles"]
-    matrix_file = f"specs/{name}/{access.get('matrix')}"
-    _given(matrix_file, matrix, rows, roles)
     for id in paths:
         if id not in rows:
             raise TableError(f"{file}: no row for {id}; add one (every operationId needs a row).")
+    matrix_file = f"specs/{name}/{access.get('matrix')}"
+    _given(matrix_file, matrix, rows, roles)
     for id, row in rows.items():
         home = row.get("at", id)
         if home not in paths:

@@ -33,7 +33,7 @@ def bundle(folder: Path) -> dict[str, Any]:
         pass
     from specs.tables import read
 
-    made = {table: read(folder / f"{table}.yaml") for table in TABLES}
+    made: dict[str, Any] = {table: read(folder / f"{table}.yaml") for table in TABLES}
     made["document"] = _assemble(folder, sources)
     _keep(kept, orjson.dumps(made))
     return made
@@ -72,16 +72,34 @@ def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
 
     root = folder / "openapi.yaml"
     parsed = {path: read(path) for path in sources}
+    for path, content in parsed.items():
+        _named(f"specs/{folder.name}/{path.relative_to(folder).as_posix()}", content)
     # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.
     cache = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
     resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=cache)
     try:
         resolver.resolve_references()
     except ResolutionError as error:
-        raise TableError(f"specs/{folder.name}/openapi.yaml: {error}") from None
+        # prance tells of a file by its place on this machine, and of a missing one as an error of the system's.
+        what = str(error.args[-1]).replace(f"file://{folder.resolve()}/", "").replace(f"{folder.resolve()}/", "")
+        raise TableError(f"specs/{folder.name}/openapi.yaml: {what}; mend the reference.") from None
     # Through JSON: what prance shares between places becomes separate, and what is not JSON shows now.
     made: dict[str, Any] = orjson.loads(orjson.dumps(resolver.specs))
     return made
+
+
+def _named(place: str, content: Any) -> None:
+    """Every name in a part is a text: YAML reads a bare 200 as a number and a bare 2024-01-01 as a date."""
+    from specs.tables import TableError
+
+    if isinstance(content, list):
+        for each in content:
+            _named(place, each)
+    elif isinstance(content, dict):
+        for name, each in content.items():
+            if not isinstance(name, str):
+                raise TableError(f"{place}: {name} is no name; put quotes round it.")
+            _named(place, each)
 
 
 def _cache() -> Path:
@@ -98,7 +116,7 @@ def _keep(path: Path, content: bytes) -> None:
         beside = path.with_suffix(f".{os.getpid()}.part")
         beside.write_bytes(content)
         beside.replace(path)
-        for old in path.parent.glob(f"{path.name.split('-')[0]}-*.json"):
+        for old in path.parent.glob(f"{path.stem.rpartition('-')[0]}-{'?' * 32}.json"):
             if old != path:
                 old.unlink(missing_ok=True)
     except OSError:

@@ -172,7 +172,7 @@ def faults(table: str, content: Any) -> list[str]:
 
 
 def _fault(schema: Schema, error: Any) -> str:  # Any: the compiled library declares its errors in no importable place
-    where = ".".join(str(step) for step in error.instance_path) or "the whole file"
+    where = ".".join(" ".join(str(step).split()) for step in error.instance_path) or "the whole file"
     *above, keyword = error.schema_path
     owner: Any = schema
     for step in above:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -228,7 +229,7 @@ def read(path: Path) -> Any:
 
     try:
         with path.open("rb") as file:
-            return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            return yaml.load(file, Loader=_loader())
     except FileNotFoundError:
         raise TableError(f"{_place(path)}: no such file.") from None
     except IsADirectoryError:
@@ -240,6 +241,26 @@ def read(path: Path) -> Any:
         at = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
         what = getattr(error, "problem", None) or "not readable as UTF-8 text"
         raise TableError(f"{_place(path)}:{at} not valid YAML: {what}.") from None
+
+
+@cache
+def _loader() -> Any:
+    """The loader of PyYAML that takes nothing but plain values; a name that stands twice in one mapping is refused."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # either, as the machine has it
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                # Without this the last of the two would win, unseen.
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} stands here twice, keep one", key.start_mark
+                    )
+                seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _place(path: Path) -> str:
@@ -254,9 +275,20 @@ def _matrix(path: Path) -> dict[str, dict[str, str]]:
     """The given matrix: capability id -> its row."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return {row["operation_id"]: row for row in csv.DictReader(file)}
-    except FileNotFoundError:
+            rows = list(csv.DictReader(file))
+    except OSError:
         raise TableError(f"{_place(path)}: no such file; access.yaml names it under `matrix`.") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise TableError(f"{_place(path)}: not readable as CSV in UTF-8; save it as such.") from None
+    matrix: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows, start=2):
+        id = row.get("operation_id")
+        if not id or len(id.split()) != 1:
+            raise TableError(f"{_place(path)}: line {number}: no operation_id; name the operation there.")
+        if id in matrix:
+            raise TableError(f"{_place(path)}: line {number}: {id} has a row already; keep one.")
+        matrix[id] = row
+    return matrix
 
 
 def _operations(

@@ -1,4 +1,4 @@
-"""A small billing world made by hand: two vendors, three clients, every way of being billed, and nothing drawn by chance."""
+"""A small billing world made by hand: two vendors, three clients, every way of being billed, nothing by chance."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Small:
         if self.upload(id, lines)["status"] == "Validated":
             self.do("Journal", id, "submit")
             return id
-        # A vendor cannot submit what is in error; a catalog that changes under a journal under review is how it gets there.
+        # A vendor cannot submit what is in error; it gets there when the catalog changes under a journal in review.
         self.upload(id, [line(PLAIN)])
         self.do("Journal", id, "submit")
         self.do("Journal", id, "enquire")

@@ -516,14 +516,14 @@ SPEC = [
         "a reference to no entry of a part",
         "paths/journals.yaml#/journals}",
         "paths/journals.yaml#/jurnals}",
-        "openapi.yaml: ...jurnals...",
+        'openapi.yaml: Cannot resolve reference "paths/journals.yaml#/jurnals": ...; mend the reference.',
     ),
     (
         "openapi.yaml",
         "a reference to no part",
         "paths/journals.yaml#/journals}",
         "paths/jurnals.yaml#/journals}",
-        "openapi.yaml: ...paths/jurnals.yaml...",
+        "openapi.yaml: File not found: paths/jurnals.yaml; mend the reference.",
     ),
     (
         "openapi.yaml",
@@ -587,7 +587,50 @@ WRONG = [
     ),
     Wrong("spec: empty", "openapi.yaml", None, "", "openapi.yaml: no servers; an OpenAPI document needs them."),
     Wrong("spec: a list", "openapi.yaml", None, "- 1\n", "openapi.yaml: no servers; an OpenAPI document needs them."),
-    Wrong("spec: a part gone", "headers.yaml", None, None, "openapi.yaml: ...headers.yaml..."),
+    Wrong(
+        "spec: a part gone",
+        "headers.yaml",
+        None,
+        None,
+        "openapi.yaml: File not found: headers.yaml; mend the reference.",
+    ),
+    Wrong(
+        "spec: a bare status",
+        "paths/journals.yaml",
+        "'200':",
+        "200:",
+        "paths/journals.yaml: 200 is no name; put quotes round it.",
+    ),
+    Wrong(
+        "access: a row said twice",
+        "access.yaml",
+        LIST,
+        LIST + LIST,
+        "access.yaml: line ..., column 3: not valid YAML: 'listJournals' stands here twice, keep one.",
+    ),
+    Wrong(
+        "matrix: not UTF-8",
+        "role-matrix.csv",
+        None,
+        b"\xff\xfe",
+        "role-matrix.csv: not readable as CSV in UTF-8; save it as such.",
+    ),
+    Wrong(
+        "matrix: no column for the operation",
+        "role-matrix.csv",
+        "operation_id",
+        "operation",
+        "role-matrix.csv: line 2: no operation_id; name the operation there.",
+    ),
+    Wrong(
+        "matrix: a row said twice",
+        "role-matrix.csv",
+        FIRST,
+        f"softwareone-billing,{FIRST},x,deny,deny,deny\nsoftwareone-billing,{FIRST}".removeprefix(
+            "softwareone-billing,"
+        ),
+        "role-matrix.csv: line 3: listCreditMemoLines has a row already; keep one.",
+    ),
     Wrong(
         "machines: not UTF-8",
         "machines.yaml",

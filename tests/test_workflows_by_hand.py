@@ -113,7 +113,7 @@ def test_a_row_that_means_nothing_makes_the_custom_ledger_an_error(
 
 def test_two_exchange_rates_make_the_rate(small: Small) -> None:
     id = small.custom_ledger(price={"currency": {"purchase": "EUR", "sale": "USD"}})
-    rates = {"saleCurrency": "USD", "saleRate": Decimal("0.8"), "purchaseRate": Decimal(1)}
+    rates: dict[str, Any] = {"saleCurrency": "USD", "saleRate": Decimal("0.8"), "purchaseRate": Decimal(1)}
     small.upload_rows(id, row("100", "150", **rates), row("100", "121", saleCurrency="USD"))
     one, two = small.charges(id)
     assert (one["price"]["currency"]["rate"], one["price"]["markup"]) == (Decimal("1.25"), 20)

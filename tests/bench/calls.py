@@ -10,6 +10,8 @@ from itertools import cycle, islice
 from typing import Any
 
 CONNECTIONS = 16
+PROCESSES = 2
+"""Of our own generator: each has its part of the connections, and of the objects that are moved."""
 # More objects than connections, so that two requests for one object are never under way at once and none meets a
 # state that another is about to leave.
 MOVED = 2 * CONNECTIONS
@@ -140,7 +142,9 @@ def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[st
         for status in ("Generated", "Error", "Queued", "Pending")
         for each in get(f"/statements?limit=100&status={status}", operations)["data"]
         if each["billingType"] != "Consolidated"
-    ][:MOVED]
+    ]
+    # As many for each process of our own generator.
+    statements = statements[: min(MOVED, len(statements) // PROCESSES * PROCESSES)]
     # Queued, then in error, then queued again: every request moves a state.
     said = json.dumps({"statusNotes": {"message": "No such customer in the ERP"}}).encode()
     moves = [

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from calls import CONNECTIONS, Call, Unfit
+from calls import CONNECTIONS, PROCESSES, Call, Unfit
 from servers import PLACE, Running
 
-PROCESSES = 2
 ODD = 0.01
 """The share of other answers that is put up with: requests cut off at the end of a load leave a state half moved."""
 

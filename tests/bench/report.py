@@ -33,6 +33,11 @@ class Figures:
         samples = self.samples.get((server, call))
         return median(each.rate for each in samples) if samples else None
 
+    def cpu(self, server: str, call: str) -> float | None:
+        """The median of the processor time per request, in microseconds."""
+        used = [each.cpu for each in self.samples.get((server, call), ()) if each.cpu is not None]
+        return median(used) if used else None
+
 
 def lines(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[str]:
     """The report, line by line."""
@@ -51,14 +56,14 @@ def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> It
             samples = figures.samples.get((server, call.name))
             if not samples:
                 continue
-            used = [each.cpu for each in samples if each.cpu is not None]
+            used = figures.cpu(server, call.name)
             yield [
                 name,
                 server,
                 f"{median(each.rate for each in samples):,.0f}",
                 f"{median(each.p50 for each in samples):.1f}",
                 f"{median(each.p99 for each in samples):.1f}",
-                f"{median(used):,.0f}" if used else "-",
+                f"{used:,.0f}" if used is not None else "-",
                 f"{figures.sizes[server, call.name]:,}",
             ]
             name = ""
@@ -76,17 +81,21 @@ def _processes(figures: Figures, servers: Sequence[str]) -> Iterator[list[str]]:
 
 def _ratios(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[list[str]]:
     prism = next((server for server in servers if server not in (OURS, BARE)), None)
-    yield ["ours to", prism or "Prism", "wanted", "", BARE]
+    yield ["ours to", prism or "Prism", "wanted", "", "by CPU", BARE, "by CPU"]
     for call in calls:
         if (mine := figures.rate(OURS, call.name)) is None:
             continue
         theirs = figures.rate(prism, call.name) if prism is not None else None
         row = [call.name, *_against(mine, theirs, call.wanted, lambda found, wanted: found >= wanted, ">=")]
-        yield [*row, _times(mine, figures.rate(BARE, call.name))]
+        # The requests that one second of the processor is good for: the same ratio, less moved by what else it does.
+        cost = figures.cpu(OURS, call.name)
+        row.append(_times(figures.cpu(prism, call.name) if prism is not None else None, cost))
+        row.append(_times(mine, figures.rate(BARE, call.name)))
+        yield [*row, _times(figures.cpu(BARE, call.name), cost)]
     starts: Mapping[str, float] = {server: median(found) for server, found in figures.starts.items()}
     theirs = starts.get(prism) if prism is not None else None
     row = ["start", *_against(starts[OURS], theirs, START, lambda found, wanted: found <= wanted, "<=")]
-    yield [*row, _times(starts[OURS], starts.get(BARE))]
+    yield [*row, "", _times(starts[OURS], starts.get(BARE)), ""]
 
 
 def _against(
@@ -98,8 +107,8 @@ def _against(
     return [_times(mine, theirs), f"{sign} {wanted:g} x", verdict]
 
 
-def _times(mine: float, theirs: float | None) -> str:
-    return f"{mine / theirs:.2f} x" if theirs else "-"
+def _times(one: float | None, other: float | None) -> str:
+    return f"{one / other:.2f} x" if one is not None and other else "-"
 
 
 def _table(rows: list[list[str]], *, left: int) -> Iterator[str]:

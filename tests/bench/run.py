@@ -131,7 +131,10 @@ def _answers(target: Running, asked: Asked) -> dict[str, Answer]:
     said = {}
     if target.server.name == OURS:
         for request in asked.prepare:
-            ask(target.port, target.server.base, request)
+            if (done := ask(target.port, target.server.base, request)).status >= 400:
+                raise Unfit(
+                    f"{OURS}: answers {done.status} to {request.method} {request.path}, which prepares the world"
+                )
     for call in _fitting(target.server, asked):
         answer = ask(target.port, target.server.base, call.requests[0])
         if answer.status != call.status:

@@ -12,8 +12,8 @@ from typing import Any
 
 from mockserver import ids
 from mockserver.apis.billing import pinning
+from mockserver.making import Making, check_id
 from mockserver.scenario import Pin
-from mockserver.seed import Making, check_id
 from mockserver.store import Record
 
 # What one euro buys; any pair follows from two of them. Made up, and constant, so that sums can be checked by hand.

@@ -113,7 +113,9 @@ def _amounts(charges: Sequence[Record], net: Decimal, is_credit: bool) -> list[D
 
 def _shared(charge: Record, amount: Decimal, vat: Decimal) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what a line says, what it costs); lineAmount = quantity x unitPrice - discountAmount exactly (billing f)."""
-    quantity = int(charge["quantity"])
+    # A line counts whole pieces; what is measured otherwise is one piece of everything.
+    whole = 0 < charge["quantity"] < 2**31 and charge["quantity"] == int(charge["quantity"])
+    quantity = int(charge["quantity"]) if whole else 1
     unit = rules.rounded(amount / quantity, rules.SCALE.totals)
     said = {
         "itemNo": charge.get("erpData", {}).get("erpItemId", charge["item"]["id"]),

@@ -261,7 +261,7 @@ def _split(pin: Pin, path: str, value: Any) -> Any:
         {"buyer": _reference(pin, path, each["buyer"]), "percentage": _number(pin, path, each["percentage"])}
         for each in allocations
     ]
-    if read and sum(each["percentage"] for each in read) != 100:
+    if read and sum((each["percentage"] for each in read), Decimal(0)) != 100:
         raise pin.fault("the percentages do not add up to 100; mend them.", path)
     return {"active": _flag(pin, path, value.get("active", True)), "allocations": read}
 

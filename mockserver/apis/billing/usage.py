@@ -103,7 +103,9 @@ class Usage:
             made.append(self._line(line, number, period, name, credits))
         return [*made, *(self._line(line, total + at, period, name, credits) for at, line in enumerate(loose, 1))]
 
-    def _line(self, line: Line, number: int, period: tuple[str, str], name: str, credits: frozenset[str]) -> dict[str, Any]:
+    def _line(
+        self, line: Line, number: int, period: tuple[str, str], name: str, credits: frozenset[str]
+    ) -> dict[str, Any]:
         draw, source = self._random, line.source
         quantity = draw.randint(1, 40)
         unit = Decimal(draw.randint(150, 24_000)).scaleb(-2)

@@ -10,8 +10,8 @@ from mockserver import ids
 from mockserver.apis.billing import pinning
 from mockserver.apis.billing.catalog import ORDER
 from mockserver.apis.billing.history import WAYS
+from mockserver.making import check_id
 from mockserver.scenario import Pin, ScenarioError, nearest
-from mockserver.seed import check_id
 from specs.tables import Api
 
 CHARGES = ("Ready", "Error", "Split", "Skipped", "Ignored", "Reconciling")
@@ -67,6 +67,11 @@ class Bundle:
     def wishes(self) -> list[Wish]:
         """All of them, the top one first."""
         return [*([self.wish] if self.wish else []), *self.charges, *self.ledgers, *self.statements]
+
+    @property
+    def speaker(self) -> Wish:
+        """The one to name when something is wrong with the whole: its pin, or what asked for it."""
+        return self.wishes[0]
 
 
 class Wishes:
@@ -127,7 +132,8 @@ class Wishes:
             self._bundle(*self._home_of_statement(wish)).statements.append(wish)
         for entity in ("JournalAttachment", "CustomLedgerAttachment"):
             for wish in self._implied(PARENTS[entity], entity):
-                self._bundle(wish.entity, str(wish.id))
+                bundle = self._bundle(wish.entity, str(wish.id))
+                bundle.wish = bundle.wish or wish
 
     def _bundle(self, entity: str, id: str) -> Bundle:
         return self.bundles.setdefault(id, Bundle(entity, id))

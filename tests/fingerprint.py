@@ -1,0 +1,45 @@
+"""The whole content of a world as one short text: equal before and after means that nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from mockserver.store import Layer
+from mockserver.world import World
+
+
+def fingerprint(world: World) -> str:
+    """Every record of every entity in its order, counters, waiting jobs and files among them, and the clock."""
+    found = blake2b(digest_size=16)
+    for entity in sorted(entities(world)):
+        found.update(entity.encode())
+        for row in world.layer.all(entity):
+            found.update(orjson.dumps(row.record, default=_plain))
+    found.update(world.clock.now().isoformat().encode())
+    return found.hexdigest()
+
+
+def entities(world: World) -> set[str]:
+    """Every entity of which a world holds, or held, records."""
+    names: set[str] = set()
+    layer: Layer | None = world.layer
+    while layer is not None:
+        names |= {entity for entity, _, _ in layer.changed()}
+        layer = layer.below
+    return names
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return blake2b(value).hexdigest()
+    if isinstance(value, Mapping):
+        # A document that is drawn when it is asked for: another drawing would be another object.
+        return [value["id"], id(value)] if type(value).__name__ == "Document" else dict(value)
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,29 @@
+"""The application over the small hand-made world, for tests that must know every fact of what they bill."""
+
+from __future__ import annotations
+
+from mockserver.apis.billing.plugin import PLUGIN
+from mockserver.app import MockServer
+from mockserver.auth import Caller
+from mockserver.service import Service
+from tests.billing_world import OPERATIONS, OTHER_VENDOR, VENDOR, Small, api
+
+CAST = {
+    "operations": ("operations", OPERATIONS.account),
+    "vendor": ("vendor", VENDOR.account),
+    "vendor-other": ("vendor", OTHER_VENDOR.account),
+    "client": ("client", "ACC-1000-0003"),
+    "client-other": ("client", "ACC-1000-0004"),
+}
+
+
+def small_server(processing: str = "immediate") -> MockServer:
+    """A new application over a new small world, which is its seed."""
+    world = Small(processing=processing).world
+    world.settle_seed()
+    callers = [
+        Caller(name, f"{name}-token", role, account, f"TKN-1000-{place:04d}", {"id": f"TKN-1000-{place:04d}", "name": name})
+        for place, (name, (role, account)) in enumerate(CAST.items(), 1)
+    ]
+    services = {"billing": Service(api(), PLUGIN)}
+    return MockServer(services=services, world=world, callers={caller.token: caller for caller in callers})
