@@ -7,87 +7,90 @@ import ipaddress
 import json
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
-from typer.core import TyperGroup
+import click
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer
 
-EXAMPLES = """
-**Try it**
+HELP = """A stateful mock of billing APIs: roles, workflows, files and money, offline and deterministic.
 
-    mockserver                                        every API on http://127.0.0.1:8000, a world full of data
-    mockserver --scenario my-world.yaml --seed 7      your own world on top of a named one; format: fixtures/README.md
-    mockserver --processing after:2                   background work takes two seconds of the world's clock
-    mockserver --overlay staging.yaml                 a deployment whose rights differ in single cells
-    mockserver callers                                who is who, and their tokens
-    mockserver matrix --overlay staging.yaml          who may call what
+\b
+Try it:
+  mockserver                                    every API on http://127.0.0.1:8000, a world full of data
+  mockserver --scenario my-world.yaml --seed 7  your own world on top of a named one; format: fixtures/README.md
+  mockserver --processing after:2               background work takes two seconds of the world's clock
+  mockserver --overlay staging.yaml             a deployment whose rights differ in single cells
+  mockserver callers                            who is who, and their tokens
+  mockserver matrix --overlay staging.yaml      who may call what
+  mockserver serve --help                       every option
 
 Every option can be set by an environment variable: MOCKSERVER_PORT=9000 mockserver
 """
 
 
-class Commands(TyperGroup):
+class Commands(click.Group):
     """Serves when no command is named, so that `mockserver --port 9000` needs no more words."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         named = next((each for each in args if not each.startswith("-")), None)
-        if named not in self.commands and not {"--help", "--version"} & set(args[:1]):
+        if named not in self.commands and not {"--help", "-h"} & set(args[:1]):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=Commands,
-    name="mockserver",
-    help="A stateful mock of billing APIs: roles, workflows, files and money, offline and deterministic." + EXAMPLES,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    no_args_is_help=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+def _option(name: str, help: str, **more: Any) -> Callable[[Any], Any]:  # Any: whatever click decorates
+    variable = "MOCKSERVER_" + name.lstrip("-").replace("-", "_").upper()
+    return click.option(name, help=help, envvar=variable, **more)
+
+
+APIS = click.argument("apis", nargs=-1)
+SEED = _option("--seed", "Seed of the data: the same seed gives the same bytes. Default: the scenario's.", type=int)
+SCENARIO = _option("--scenario", "A named world, or a file of yours.", default="default", show_default=True)
+OVERLAY = _option(
+    "--overlay", "A file that grants or denies single cells of the matrix. May be repeated.", type=Path, multiple=True
 )
 
 
-def _option(name: str, help: str, *more: str) -> Any:  # Any: typer's own marker type
-    variable = "MOCKSERVER_" + name.lstrip("-").replace("-", "_").upper()
-    return typer.Option(name, *more, help=help, envvar=variable, show_envvar=False)
+@click.group(
+    cls=Commands, help=HELP, context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120}
+)
+def command() -> None:
+    pass
 
 
-Apis = Annotated[list[str] | None, typer.Argument(help="APIs to serve; all of them when none is named.", show_default=False)]
-Host = Annotated[str, _option("--host", "Address to listen on. Anything but the loopback is reachable by others.")]
-Port = Annotated[int, _option("--port", "Port to listen on; 0 takes a free one.")]
-Seed = Annotated[int | None, _option("--seed", "Seed of the data: the same seed gives the same bytes.")]
-ScenarioOption = Annotated[str, _option("--scenario", "A named world, or a file of yours.")]
-Overlay = Annotated[
-    list[Path] | None, _option("--overlay", "A file that grants or denies single cells of the matrix. May be repeated.")
-]
-ProcessingOption = Annotated[
-    str, _option("--processing", "When background work is done: immediate, after:SECONDS, reads:N or manual.")
-]
-Now = Annotated[
-    str | None,
-    _option("--now", "The instant at which the world's clock starts (2026-03-16T09:00:00Z), or real."),
-]
+@command.command()
+@APIS
+@_option(
+    "--host",
+    "Address to listen on. Anything but the loopback is reachable by others.",
+    default="127.0.0.1",
+    show_default=True,
+)
+@_option("--port", "Port to listen on; 0 takes a free one.", type=int, default=8000, show_default=True)
+@SEED
+@SCENARIO
+@OVERLAY
+@_option(
+    "--processing",
+    "When background work is done: immediate, after:SECONDS, reads:N or manual.",
+    default="immediate",
+    show_default=True,
+)
+@_option(
+    "--now",
+    "The instant at which the world's clock starts (2026-03-16T09:00:00Z), or real. Default: the scenario's.",
+)
+def serve(host: str, port: int, **options: Any) -> None:
+    """Serve the APIs until interrupted (what `mockserver` does alone).
 
-
-@app.command()
-def serve(
-    apis: Apis = None,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    seed: Seed = None,
-    scenario: ScenarioOption = "default",
-    overlay: Overlay = None,
-    processing: ProcessingOption = "immediate",
-    now: Now = None,
-) -> None:
-    """Serve the APIs until interrupted. This is what `mockserver` does when no command is named."""
+    APIS: which to serve; all of them when none is named.
+    """
     listener = _listen(host, port)
-    server = _make(apis, seed=seed, scenario=scenario, overlay=overlay, processing=processing, now=now)
+    server = _make(**options)
     import gc
     import logging
 
@@ -112,15 +115,14 @@ def serve(
     uvicorn.Server(config).run(sockets=[listener])
 
 
-@app.command()
-def callers(
-    apis: Apis = None,
-    seed: Seed = None,
-    scenario: ScenarioOption = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
-) -> None:
-    """Print who is who: the cast of a scenario with roles, accounts and tokens."""
-    server = _make(apis, seed=seed, scenario=scenario, overlay=None, processing="immediate", now=None)
+@command.command()
+@APIS
+@SEED
+@SCENARIO
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def callers(as_json: bool, **options: Any) -> None:
+    """Print who is who: roles, accounts and tokens of a scenario's cast."""
+    server = _make(**options)
     cast = [
         {
             "name": each.name,
@@ -145,18 +147,17 @@ def callers(
     print("\n".join(_table(rows)))
 
 
-@app.command()
-def matrix(
-    apis: Apis = None,
-    overlay: Overlay = None,
-) -> None:
-    """Print who may call what, as Markdown, and what an overlay changes of it."""
+@command.command()
+@APIS
+@OVERLAY
+def matrix(apis: tuple[str, ...], overlay: tuple[Path, ...]) -> None:
+    """Print who may call what, and what an overlay changes of it, as Markdown."""
     from specs.expand import page
     from specs.tables import TableError, load, names
 
     try:
         for name in apis or names():
-            print(page(load(name, overlays=overlay or ())), end="")
+            print(page(load(name, overlays=overlay)), end="")
     except TableError as error:
         _fail(str(error))
 
@@ -179,18 +180,26 @@ def banner(server: MockServer, host: str, port: int) -> str:
 
 
 def main() -> None:
-    """Entry point of the command."""
-    app(prog_name="mockserver")
+    """Entry point of the command; a wrong call ends in one line, with 2."""
+    try:
+        status = command(prog_name="mockserver", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "mockserver"
+        print(f"mockserver: {error.format_message().rstrip('.')}; see {where} --help.", file=sys.stderr)
+        status = 2
+    except click.Abort:
+        status = 130
+    sys.exit(status)
 
 
-def _make(apis: list[str] | None, *, overlay: list[Path] | None, **options: Any) -> MockServer:
+def _make(apis: tuple[str, ...], **options: Any) -> MockServer:
     """The application; a wrong option, table or scenario ends the command in one line."""
     from mockserver.app import Options, create_app
     from mockserver.scenario import ScenarioError
     from specs.tables import TableError
 
     try:
-        return create_app(*(apis or ()), overlay=overlay or (), **options)
+        return create_app(*apis, **options)
     except (Options, ScenarioError, TableError) as error:
         _fail(str(error))
 
@@ -229,4 +238,4 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 def _fail(message: str) -> NoReturn:
     print(f"mockserver: {message}", file=sys.stderr)
-    raise typer.Exit(2)
+    sys.exit(2)

@@ -7,6 +7,7 @@ Rows come in the order in which they were first put.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -25,11 +26,16 @@ class Row:
 def at(record: Record, path: str) -> Any:
     """The value behind a dotted path, or None."""
     value: Any = record
-    for name in path.split("."):
-        if not isinstance(value, Mapping):
+    for name in _steps(path):
+        if type(value) is not dict and not isinstance(value, Mapping):
             return None
         value = value.get(name)
     return value
+
+
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 class Layer:

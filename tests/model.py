@@ -1,7 +1,7 @@
 """A small model of the billing world, written from the facts (billing d to f) and from nothing else.
 
-It knows states, cascades, counts and sums, and says of any call whether it is taken, and with which status it is refused.
-Amounts are `Fraction`, so nothing of the server's arithmetic is repeated here. Times, texts and names are left out.
+It knows states, cascades, counts and sums, and says of any call whether it is taken, or with which status it is
+refused. Amounts are `Fraction`, so nothing of the server's arithmetic is repeated here. Times and texts are left out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ ALLOWED = {
         ("ManualOverride", "enable"): "Disabled",
     }.items()
 }
-EVENTS = (*ALLOWED, *((kind, "put") for kind in ("Journal", "Ledger", "CustomLedger", "Statement", "ManualOverride", "Invoice")))
+KINDS = ("Journal", "Ledger", "CustomLedger", "Statement", "ManualOverride", "Invoice")
+EVENTS = (*ALLOWED, *((kind, "put") for kind in KINDS))
+# What the children of a consolidated statement share with it (S13).
+COMMON = ("buyer", "seller", "vendor", "currency")
 # Who may call it, where it is not Operations alone (a, a.2).
 VENDORS = {("Journal", event) for event in ("create", "upload", "submit", "delete")}
 ROLES = {**dict.fromkeys(VENDORS, ("vendor",)), ("Journal", "put"): ("vendor", "operations")}
@@ -329,7 +332,7 @@ class Model:
 
     def subjects(self) -> Iterator[tuple[str, str, str]]:
         """(kind, id, journal of a charge) of whatever can be called upon, gone ones too."""
-        for kind in ("Journal", "Ledger", "CustomLedger", "Statement", "ManualOverride", "Invoice"):
+        for kind in KINDS:
             yield from ((kind, id, "") for id in self._all(kind))
         for journal in self.journals.values():
             yield from (("Charge", id, journal.id) for id in journal.charges)
@@ -398,7 +401,7 @@ class Model:
             return bool(self.children(step.id))
         if event == "addChild" and step.arg["child"]:
             parent, child = self.statement(step.id), self.statement(step.arg["child"])
-            same = all(getattr(parent, name) == getattr(child, name) for name in ("buyer", "seller", "vendor", "currency"))
+            same = all(getattr(parent, name) == getattr(child, name) for name in COMMON)
             return same and child.status == "Queued" and not child.parent and child.kind != "Consolidated"
         return True
 
@@ -552,6 +555,8 @@ class Model:
     def _discard_ledgers(self, journal: str) -> None:
         for ledger in self._ledgers(journal):
             del self.ledgers[ledger.id]
+            # The next ledger of that seller has the same id; what waited for this one must not happen to it.
+            self.jobs = [job for job in self.jobs if job.subject != ledger.id]
             self.gone.append(("Ledger", ledger.id))
             for charge in ledger.charges:
                 charge.ledger, charge.statement = "", None
@@ -642,7 +647,7 @@ class Model:
                 statement.status = "Queued"
 
     def _settle(self, home: str) -> None:
-        """A queued ledger or custom ledger is Completed once each statement is final, and then its journal (L9, K8, J14)."""
+        """A queued ledger is Completed once each statement is final, and then its journal (L9, K8, J14)."""
         found = self.ledgers.get(home) or self.custom.get(home)
         if found is None or found.status != "Queued":
             return

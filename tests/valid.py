@@ -138,9 +138,9 @@ class Valid:
         request = self.operation(operation)
         return request.with_headers(accept="text/csv") if found.id != operation.id else request
 
-    def operation(self, operation: Operation) -> Request:
-        """A valid request for an operation."""
-        params = self.target(operation)
+    def operation(self, operation: Operation, params: Mapping[str, str] | None = None) -> Request:
+        """A valid request for an operation, on the object of these ids if they are given."""
+        params = self.target(operation) if params is None else params
         path = operation.path.removeprefix(BASE)
         for name, value in params.items():
             path = path.replace("{" + name + "}", value)
@@ -335,7 +335,9 @@ class Valid:
 
     def _addStatementChild(self, id: str) -> Any:
         parent = self.work.need("Statement", id)
-        child = self.one("Statement", lambda one: one["billingType"] == "Automated" and "parent" not in one)
+        child = self.one(
+            "Statement", lambda one: one["billingType"] == "Automated" and "parent" not in one and one["id"] != id
+        )
         alike = {name: parent[name] for name in ("buyer", "seller", "vendor")}
         price = {**child["price"], "currency": parent["price"]["currency"]}
         self.work.put("Statement", {**child, **alike, "price": price, "status": "Queued"})

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure ours, a bare Starlette application and Prism side by side.")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 second instead of 5 of 2: a first look")
     parser.add_argument("--without-prism", action="store_true", help="leave Prism out, e.g. where there is no npm")
+    parser.add_argument("--prism-log", action="store_true", help="have Prism log every request, as it does by itself")
     options = parser.parse_args()
     rounds, seconds = (2, 1) if options.quick else (5, 2)
     end_on_signals()
@@ -42,7 +44,8 @@ def main() -> int:
         PLACE.mkdir(parents=True, exist_ok=True)
         print(f"load average {machine.load()}; at work: {_others()}")
         print(f"load by {load.tool()}; {rounds} rounds of {seconds} s, less where nothing is wanted\n")
-        _benchmark(rounds, seconds, with_prism=not options.without_prism)
+        peer = None if options.without_prism else partial(prism, log=options.prism_log)
+        _benchmark(rounds, seconds, peer)
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)
         return 1
@@ -53,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _benchmark(rounds: int, seconds: int, *, with_prism: bool) -> None:
+def _benchmark(rounds: int, seconds: int, peer: Callable[[Mapping[str, Any]], Server] | None) -> None:
     document, routes = _contract()
     base = document["servers"][0]["url"]
     tokens = _tokens()
@@ -65,9 +68,9 @@ def _benchmark(rounds: int, seconds: int, *, with_prism: bool) -> None:
         with running(mine, anything) as first:
             asked = find(first.port, base, tokens, routes)
         servers = [mine, bare(base, asked.plan)]
-        if with_prism:
+        if peer is not None:
             try:
-                servers.append(prism(document))
+                servers.append(peer(document))
             except Unfit as unfit:
                 print(f"Prism is skipped: {unfit}.\n")
         figures = report.Figures()

@@ -85,8 +85,11 @@ def bare(base: str, plan: Mapping[str, Any]) -> Server:
     return Server(name=BARE, command=[sys.executable, str(script), str(path), "PORT"], base=base)
 
 
-def prism(document: Mapping[str, Any]) -> Server:
-    """Prism on an assembled document, one process, quiet. Raises Unfit where it cannot be installed."""
+def prism(document: Mapping[str, Any], *, log: bool = False) -> Server:
+    """Prism on an assembled document, one process. Raises Unfit where it cannot be installed.
+
+    log: whether it logs every request, as it does unless told otherwise and as ours does not
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Unfit("there is no node or no npm here")
@@ -105,9 +108,8 @@ def prism(document: Mapping[str, Any]) -> Server:
             raise Unfit(f"npm could not install it: {lines[-1] if lines else done.returncode}")
     path = PLACE / "document.json"
     path.write_text(json.dumps(document))
-    # Its log of every request is off, as ours has none; the server is in the process itself unless told otherwise.
     script = str(package / "dist" / "index.js")
-    command = [node, script, "mock", str(path), "--port", "PORT", "--verboseLevel", "silent"]
+    command = [node, script, "mock", str(path), "--port", "PORT", "--verboseLevel", "info" if log else "silent"]
     return Server(name=f"Prism {PRISM}", command=command, base="", grows=False, stateless=True)
 
 

@@ -43,6 +43,9 @@ CURRENCIES = {
 KINDS = ("Suite", "Backup", "Security", "Analytics", "Cloud", "Studio", "Insight", "Mail")
 PLANS = ("Standard", "Professional", "Enterprise", "Storage", "Support")
 
+# The members that name an account of a certain type.
+OF_KIND = {"vendor": "Vendor", "client": "Client"}
+
 ORDER = (
     *("Account", "User", "Token", "Seller", "Product", "Item", "Authorization", "Buyer", "Licensee"),
     *("Agreement", "Subscription", "Asset", "AgreementLine", "Order"),
@@ -123,8 +126,11 @@ class Catalog:
 
         Raises ScenarioError.
         """
+        kind = OF_KIND.get(member) if entity == "Account" else None
         found = self.making.find(entity, word)
         if found is not None:
+            if kind is not None and found["type"] != kind:
+                raise pin.fault(f"{found['name']} is a {found['type']}; name a {kind} account.", member)
             return found
         for each in self._waiting:
             if each.entity == entity and word in (each.id, each.members.get("name")):
@@ -133,7 +139,6 @@ class Catalog:
             names = [str(record["name"]) for record in self._all(entity) if "name" in record][:5]
             known = f"; there are: {', '.join(names)}" if names else ""
             raise pin.fault(f"no {entity} called {word!r}{known}; name one of the file's, or an id.", member)
-        kind = {"vendor": "Vendor", "client": "Client", "account": "Client"}.get(member)
         return self.make(entity, {"type": kind} if kind else {}, check_id(self.tables, pin, entity, word, member))
 
     def said(self, pin: Pin) -> dict[str, Any]:

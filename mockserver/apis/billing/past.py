@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,13 +75,16 @@ class Past:
         credits = frozenset(plain[number % 2 :: 2]) if number % 3 else frozenset()
         said = {"authorization": authorization}
         plan = Plan(at=at, status=status, said=said, count=self._stage.count(), credits=credits)
-        self._documents.bill_journal(history.journal(plan))
+        # What is pinned may not be billable (a currency without rate, say); such a journal stays where it gets stuck.
+        with suppress(Refusal):
+            self._documents.bill_journal(history.journal(plan))
 
     def _custom_ledger(self, at: datetime) -> None:
         history = self._stage.history
         agreements = self._stage.arrangements.manual({})
         plan = Plan(at=at, status="Completed", count=self._stage.count(MOST_ROWS))
-        self._documents.bill(history.where("Statement", "customLedger.id", history.custom_ledger(plan, agreements)))
+        with suppress(Refusal):
+            self._documents.bill(history.where("Statement", "customLedger.id", history.custom_ledger(plan, agreements)))
 
     def _deleted(self) -> None:
         """A journal and a custom ledger that were deleted: gone, but for their numbers (billing Q25)."""

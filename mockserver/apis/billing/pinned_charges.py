@@ -120,11 +120,11 @@ class PinnedCharges:
         """Ignore the charges that must be ignored, and take back those that must be under reconciliation."""
         history, attempt = self._stage.history, self._stage.attempt
         for wish in bundle.charges:
-            if wish.status not in ("Ignored", "Reconciling") or wish.id is None:
+            if wish.status not in ("Ignored", "Reconciling") or self._stage.layer.get("Charge", wish.id or "") is None:
                 continue
             body = {"reason": "Billed twice by the vendor."}
-            attempt(bundle, partial(history.charge_event, wish.id, "ignore", body))
+            attempt(bundle, partial(history.charge_event, str(wish.id), "ignore", body))
             if wish.status == "Reconciling":
-                attempt(bundle, partial(history.charge_event, wish.id, "reset", {}))
+                attempt(bundle, partial(history.charge_event, str(wish.id), "reset", {}))
         if history.get("Journal", bundle.id)["status"] == "Reconciling" and status != "Reconciling":
             attempt(bundle, lambda: history.recalculate(bundle.id))

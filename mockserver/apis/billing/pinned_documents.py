@@ -87,5 +87,5 @@ class Documents:
         rows = [self._stage.layer.row(parent_entity, id)] if id else list(self._stage.layer.all(parent_entity))[-1:]
         parent = next((row.record for row in rows if row is not None), None)
         if parent is None:
-            raise wish.fault(f"there is no {parent_entity} {id or ''} to attach it to; pin one.", member)
+            raise wish.fault(f"there is no {parent_entity} to attach it to; name one, as its {member}.", member)
         self._stage.history.attach(parent_entity, parent, wish.said, id=wish.id)

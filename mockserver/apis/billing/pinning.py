@@ -219,7 +219,7 @@ def _text(pin: Pin, path: str, value: Any) -> str:
 
 
 def _texts(pin: Pin, path: str, value: Any) -> list[str]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise _wrong(pin, path, value, "a list: [EUR, USD]")
     return [_text(pin, path, each) for each in value]
 
@@ -257,7 +257,7 @@ def _split(pin: Pin, path: str, value: Any) -> Any:
     allocations = value.get("allocations", [])
     if not isinstance(allocations, list) or not all(_is_share(each) for each in allocations):
         raise _wrong(pin, path, value, example)
-    read = [
+    read: list[dict[str, Any]] = [
         {"buyer": _reference(pin, path, each["buyer"]), "percentage": _number(pin, path, each["percentage"])}
         for each in allocations
     ]

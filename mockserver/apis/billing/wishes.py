@@ -152,6 +152,8 @@ class Wishes:
 
     def _billed(self) -> Iterator[Wish]:
         """Issued statements behind invoices and credit memos, where no pin speaks of them."""
+        for entity in ("Invoice", "CreditMemo"):
+            list(self._implied(entity, f"{entity}Attachment"))
         for wish in self.of("Invoice", "CreditMemo"):
             id = self.word(wish, "statement", "Statement") or self._draw("Statement")
             wish.said["statement"] = id

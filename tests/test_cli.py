@@ -1,0 +1,192 @@
+"""The command: what it prints, what it refuses in one line, and that it serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "mockserver"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "120", **environment},
+        check=False,
+    )
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[tuple[str, str, subprocess.Popen[str]]]:
+    """(root URL, banner, process) of a server on a free port."""
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("  try: "):
+            line = process.stdout.readline()
+            assert line, process.communicate()
+            lines.append(line)
+        banner = "".join(lines)
+        found = re.search(r"docs\s+(\S+)/docs", banner)
+        assert found is not None, banner
+        yield found[1], banner, process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=20)
+
+
+def get(url: str, token: str | None = None) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return answer.status, answer.read()
+
+
+def test_it_serves_where_the_banner_says_with_the_tokens_that_the_banner_shows() -> None:
+    with serving() as (root, banner, _):
+        url = re.search(r"'(http[^']+)'", banner)
+        token = re.search(r"Bearer ([^']+)'", banner)
+        assert url is not None
+        assert token is not None
+        status, body = get(url[1], token[1])
+        assert status == 200
+        assert len(json.loads(body)["data"]) == 1
+        assert get(root + "/docs")[0] == 200
+        assert get(root + "/docs/swagger-ui-bundle.js")[0] == 200
+        assert json.loads(get(root + "/public/v1/billing/openapi.json")[1])["openapi"] == "3.0.3"
+
+
+def test_the_docs_need_nothing_from_elsewhere() -> None:
+    with serving() as (root, _, _):
+        page = get(root + "/docs")[1].decode()
+    assert not re.search(r"(src|href)=\"(https?:)?//", page)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_quietly_when_told(end: signal.Signals) -> None:
+    with serving() as (_, _, process):
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=20)
+    assert "Traceback" not in errors
+
+
+def test_options_come_from_the_environment_too() -> None:
+    with serving(MOCKSERVER_SEED="7", MOCKSERVER_PROCESSING="manual") as (root, _, _):
+        assert json.loads(get(root + "/__mock__/jobs")[1])["processing"] == "manual"
+
+
+def test_the_command_line_wins_over_the_environment() -> None:
+    with serving("--processing", "reads:2", MOCKSERVER_PROCESSING="manual") as (root, _, _):
+        assert json.loads(get(root + "/__mock__/jobs")[1])["processing"] == "reads"
+
+
+def test_a_taken_port_is_told_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("--port", str(port))
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"mockserver: port {port} on 127.0.0.1 is taken; "
+        f"end what listens there, or say --port {port + 1} (0 takes a free one).\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--processing", "soon"), "processing 'soon': say immediate, after:SECONDS"),
+        (("--processing", "after:-1"), "processing 'after:-1': say"),
+        (("--processing", "reads:x"), "processing 'reads:x': say"),
+        (("--now", "yesterday"), "now: 'yesterday' is no date or date-time; say 2026-03-16T09:00:00Z, a date, or real."),
+        (("--scenario", "nowhere"), "no scenario 'nowhere'"),
+        (("--scenario", "nowhere.yaml"), "nowhere.yaml"),
+        (("--overlay", "nowhere.yaml"), "nowhere.yaml: no such file"),
+        (("--port", "70000"), "port 70000: a port is 0 to 65535."),
+        (("--host", "no such host"), "host 'no such host': no such address"),
+        (("bilking",), "no API 'bilking'; there are: billing"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], says: str) -> None:
+    given = arguments if "--port" in arguments else ("--port", "0", *arguments)
+    result = run("serve", *given)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stderr.startswith("mockserver: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("--seed", "x"), ("--porridge", "1"), ("--port",)])
+def test_a_wrong_option_says_which_and_where_help_is(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert arguments[0] in result.stderr
+    assert "--help" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_help_teaches() -> None:
+    top, serve = run("--help"), run("serve", "--help")
+    assert top.returncode == serve.returncode == 0
+    for word in ("callers", "matrix", "--scenario", "fixtures/README.md", "MOCKSERVER_PORT"):
+        assert word in top.stdout
+    for option in ("--host", "--port", "--seed", "--scenario", "--overlay", "--processing", "--now"):
+        assert option in serve.stdout
+
+
+def test_callers_prints_who_is_who() -> None:
+    text, data = run("callers"), run("callers", "--json")
+    cast = json.loads(data.stdout)
+    assert {each["name"] for each in cast} >= {
+        "operations",
+        "vendor",
+        "vendor-other",
+        "client",
+        "client-other",
+        "expired",
+    }
+    for each in cast:
+        assert {"name", "role", "account", "accountName", "token"} <= each.keys()
+        assert re.search(rf"^{each['name']} .*{each['token']}", text.stdout, re.MULTILINE)
+
+
+def test_the_matrix_shows_what_an_overlay_changed(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("billing: {grant: [{operation: createJournal, role: operations, reason: we may}]}")
+    plain, changed = run("matrix"), run("matrix", "--overlay", str(overlay))
+    assert plain.returncode == changed.returncode == 0
+    differing = set(changed.stdout.splitlines()) ^ set(plain.stdout.splitlines())
+    assert any("`createJournal`" in line and "201 ±" in line for line in differing)
+    assert any("we may" in line for line in differing)
+
+
+def test_off_the_loopback_it_warns() -> None:
+    with serving("--host", "127.0.0.1") as (_, banner, _):
+        assert "warning" not in banner
+    from mockserver import create_app
+    from mockserver.cli import banner as words
+
+    assert "warning: 0.0.0.0 is reachable by others" in words(create_app("billing"), "0.0.0.0", 8000)
