@@ -218,20 +218,21 @@ def written(x: Exchange, record: Record) -> dict[str, Any]:
         if head not in body:
             continue
         if not rest:
-            _lay(made, head, x, body[head])
+            entity = x.service.api.conventions.references.get(head)
+            _lay(made, head, x.work.refer(entity, body[head], head) if entity and body[head] is not None else body[head])
         elif body[head] is None or rest in body[head]:
             inner = dict(made.get(head, {}))
-            _lay(inner, rest, x, None if body[head] is None else body[head][rest])
+            # Never a reference, whatever its name: `externalIds.vendor` is the vendor's id of the object.
+            _lay(inner, rest, None if body[head] is None else body[head][rest])
             made[head] = inner
     return made
 
 
-def _lay(target: dict[str, Any], name: str, x: Exchange, value: Any) -> None:
+def _lay(target: dict[str, Any], name: str, value: Any) -> None:
     if value is None:
         target.pop(name, None)
-        return
-    entity = x.service.api.conventions.references.get(name)
-    target[name] = x.work.refer(entity, value, name) if entity is not None else dense(value)
+    else:
+        target[name] = dense(value)
 
 
 def dense(value: Any) -> Any:

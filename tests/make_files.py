@@ -34,7 +34,7 @@ def journal_lines(
     """
     return [
         {
-            "externalIds": {"vendor": f"row-{number}", "reference": f"usage-{number}", "invoice": "VI-2025-06"},
+            "externalIds": {"vendor": f"row-{number}", "reference": f"usage-{number}", "invoice": "VI-2026-02"},
             "search": {
                 "source": {
                     "type": "Subscription",
@@ -43,10 +43,10 @@ def journal_lines(
                 },
                 "item": {"criteria": "item.externalIds.vendor", "value": items[(number - 1) % len(items)]},
             },
-            "period": {"start": "2025-06-01T00:00:00.000Z", "end": "2025-06-30T00:00:00.000Z"},
+            "period": {"start": "2026-02-01T00:00:00.000Z", "end": "2026-02-28T00:00:00.000Z"},
             "quantity": Decimal(number % 20 + 1),
             "price": {"unitPP": Decimal("12.5"), "PPx1": Decimal("12.5") * (number % 20 + 1)},
-            "description": {"value1": f"Seats, June, line {number}"},
+            "description": {"value1": f"Seats, February, line {number}"},
             "segment": "COM",
         }
         for number in range(1, (count or len(subscriptions)) + 1)
@@ -65,7 +65,7 @@ def custom_ledger_rows(items: Sequence[str], agreements: Sequence[str]) -> list[
                     "statementType": side,
                     "orderType": "VAR_Direct",
                     "item": items[(number - 1) % len(items)],
-                    "description": {"value1": f"{side} for June", "value2": "by hand"},
+                    "description": {"value1": f"{side} for February", "value2": "by hand"},
                     "quantity": Decimal(2),
                     "saleCurrency": "USD",
                     "unitSP": Decimal(price) * Decimal("1.2"),
@@ -76,9 +76,9 @@ def custom_ledger_rows(items: Sequence[str], agreements: Sequence[str]) -> list[
                     "yourReference": f"PO {number}",
                     "saleRate": Decimal(1),
                     "purchaseRate": Decimal(1),
-                    "start": "2025-06-01T00:00:00.000Z",
-                    "end": "2025-06-30T00:00:00.000Z",
-                    "vendorInvoice": "VI-2025-06",
+                    "start": "2026-02-01T00:00:00.000Z",
+                    "end": "2026-02-28T00:00:00.000Z",
+                    "vendorInvoice": "VI-2026-02",
                 }
             )
     return rows

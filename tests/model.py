@@ -215,6 +215,7 @@ class Statement:
     notes: str = ""
     tax: Fraction | None = None
     invoice: str = ""
+    joined: int = 0
 
     @property
     def type(self) -> str:
@@ -306,6 +307,10 @@ class Model:
         self.invoices: dict[str, Invoice] = {}
         self.gone: list[tuple[str, str]] = []
         self.jobs: list[Job] = []
+        self.hidden: set[str] = set()
+        """Subscriptions that lines find no more, though they are there: their external id was changed"""
+        self.closed: set[str] = set()
+        """Sellers that are not Active; a ledger of theirs is in Error (L2, L4; M)"""
 
     # What there is
 
@@ -360,6 +365,8 @@ class Model:
             return 404
         if event == "put":
             return 200
+        if event == "upload" and not step.arg.get("is_good", True):
+            return 400  # a file that cannot be read is refused as such, whatever the state
         if event == "removeChild" and step.arg["child"] not in {each.id for each in self.children(step.id)}:
             return 409 if not self._takes(step, state) else 404
         if not self._takes(step, state) or not self._may(step):
@@ -469,7 +476,8 @@ class Model:
         source = charge.target or charge.own
         journal.charges[charge.id] = charge
         charge.money, charge.upload = Money(), "Ready"
-        if charge.wrong or source.fault == "line" or source.authorization != journal.authorization:
+        is_lost = source.fault == "line" or (charge.target is None and source.id in self.hidden)
+        if charge.wrong or is_lost or source.authorization != journal.authorization:
             charge.upload = charge.status = "Error"
             return
         charge.agreement, charge.buyer, charge.client = source.agreement, source.buyer, source.client
@@ -511,6 +519,7 @@ class Model:
                 by_seller.setdefault((charge.target or charge.own).seller, []).append(charge)
         for seller, charges in by_seller.items():
             ledger = Ledger(f"BLE-{id[4:]}-{seller[4:]}", id, seller, charges)
+            ledger.status = self._rated(seller)
             self.ledgers[ledger.id] = ledger
             for charge in charges:
                 charge.ledger = ledger.id
@@ -605,7 +614,10 @@ class Model:
         self._later("rate", step.id)
 
     def _do_rate(self, id: str) -> None:
-        self.ledgers[id].status = "Review"
+        self.ledgers[id].status = self._rated(self.ledgers[id].seller)
+
+    def _rated(self, seller: str) -> str:
+        return "Error" if seller in self.closed else "Review"
 
     def _ledger_accept(self, step: Step) -> None:
         self.ledgers[step.id].status = "Generating"
@@ -764,6 +776,7 @@ class Model:
 
     def _consolidate(self, parent: Statement) -> None:
         children = self.children(parent.id)
+        parent.joined = len(children)
         parent.charges = [charge for child in children for charge in child.charges]
         parent.money = sum((child.money.shown for child in children), Money())
 

@@ -21,9 +21,9 @@ def small_server(processing: str = "immediate") -> MockServer:
     """A new application over a new small world, which is its seed."""
     world = Small(processing=processing).world
     world.settle_seed()
-    callers = [
-        Caller(name, f"{name}-token", role, account, f"TKN-1000-{place:04d}", {"id": f"TKN-1000-{place:04d}", "name": name})
-        for place, (name, (role, account)) in enumerate(CAST.items(), 1)
-    ]
+    callers = []
+    for place, (name, (role, account)) in enumerate(CAST.items(), 1):
+        token = f"TKN-1000-{place:04d}"
+        callers.append(Caller(name, f"{name}-token", role, account, token, {"id": token, "name": name}))
     services = {"billing": Service(api(), PLUGIN)}
     return MockServer(services=services, world=world, callers={caller.token: caller for caller in callers})

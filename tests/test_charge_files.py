@@ -247,7 +247,7 @@ def test_a_csv_may_use_semicolons_and_dotted_paths_and_quotes() -> None:
         ),
         (
             {"period__end": "2025-05-31"},
-            "period.end: 2025-05-31T00:00:00.000Z is before the start, 2025-06-01T00:00:00.000Z",
+            "period.end: 2025-05-31T00:00:00.000Z is before the start, 2026-02-01T00:00:00.000Z",
         ),
         (
             {"search__source__type": "Order"},

@@ -109,7 +109,7 @@ def test_blank_rows_are_skipped_and_unknown_columns_ignored() -> None:
         ({"AD7": 0}, 'column AD "Sales Exchange Rate": must be above 0, found 0'),
         (
             {"AO7": "2025-05-01"},
-            'column AO "Enddate": 2025-05-01T00:00:00.000Z is before the start, 2025-06-01T00:00:00.000Z',
+            'column AO "Enddate": 2025-05-01T00:00:00.000Z is before the start, 2026-02-01T00:00:00.000Z',
         ),
         (
             {"G7": "soon"},

@@ -18,13 +18,16 @@ START = 0.5
 class Figures:
     """What was measured, by the names of servers and calls.
 
-    starts: seconds to the first answer; cold: the same of ours with an empty cache; memory: bytes after load
+    starts: seconds to the first answer; cold: the same of ours with an empty cache
+    spent: seconds of processor time until the first answer
+    memory: bytes after the load of a round, with what its creates made
     sizes: bytes of an answer's body
     """
 
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=dict)
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     starts: dict[str, list[float]] = field(default_factory=dict)
+    spent: dict[str, list[float]] = field(default_factory=dict)
     memory: dict[str, list[int]] = field(default_factory=dict)
     cold: float | None = None
 
@@ -70,13 +73,14 @@ def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> It
 
 
 def _processes(figures: Figures, servers: Sequence[str]) -> Iterator[list[str]]:
-    yield ["server", "start s", "(all)", "memory MB"]
+    yield ["server", "start s", "(all)", "CPU s", "memory MB"]
     for server in servers:
         starts, memory = figures.starts[server], figures.memory.get(server)
         each = " ".join(f"{seconds:.2f}" for seconds in starts)
-        yield [server, f"{median(starts):.2f}", each, f"{median(memory) / 1e6:,.0f}" if memory else "-"]
+        spent = f"{median(figures.spent[server]):.2f}" if server in figures.spent else "-"
+        yield [server, f"{median(starts):.2f}", each, spent, f"{median(memory) / 1e6:,.0f}" if memory else "-"]
         if server == OURS and figures.cold is not None:
-            yield [f"{OURS}, empty cache", f"{figures.cold:.2f}", "", ""]
+            yield [f"{OURS}, empty cache", f"{figures.cold:.2f}", "", "", ""]
 
 
 def _ratios(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[list[str]]:
@@ -95,7 +99,9 @@ def _ratios(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> 
     starts: Mapping[str, float] = {server: median(found) for server, found in figures.starts.items()}
     theirs = starts.get(prism) if prism is not None else None
     row = ["start", *_against(starts[OURS], theirs, START, lambda found, wanted: found <= wanted, "<=")]
-    yield [*row, "", _times(starts[OURS], starts.get(BARE)), ""]
+    spent: Mapping[str, float] = {server: median(found) for server, found in figures.spent.items()}
+    row.append(_times(spent.get(OURS), spent.get(prism) if prism is not None else None))
+    yield [*row, _times(starts[OURS], starts.get(BARE)), _times(spent.get(OURS), spent.get(BARE))]
 
 
 def _against(

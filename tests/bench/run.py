@@ -81,6 +81,8 @@ def _benchmark(rounds: int, seconds: int, peer: Callable[[Mapping[str, Any]], Se
             for server in _turned(servers, turn):
                 with running(server, reading) as started:
                     figures.starts.setdefault(server.name, []).append(started.started)
+                    if started.spent is not None:
+                        figures.spent.setdefault(server.name, []).append(started.spent)
         _rounds(figures, servers, asked, rounds, seconds, document)
     for line in report.lines(figures, asked.calls, [server.name for server in servers]):
         print(line)

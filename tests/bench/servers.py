@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import machine
 from calls import Request, Unfit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,13 +49,14 @@ class Server:
 class Running:
     """A server that has answered.
 
-    started: seconds from its start to its first answer
+    started: seconds from its start to its first answer; spent: seconds of processor time until then
     """
 
     server: Server
     process: subprocess.Popen[bytes]
     port: int
     started: float
+    spent: float | None = None
 
     @property
     def pid(self) -> int:
@@ -148,7 +150,7 @@ def start(server: Server, first: Request, status: int = 200) -> Running:
     except BaseException:
         Running(server, process, port, 0.0).end()
         raise
-    found = Running(server, process, port, time.perf_counter() - began)
+    found = Running(server, process, port, time.perf_counter() - began, machine.cpu(process.pid))
     if answered != status:
         found.end()
         raise Unfit(f"{server.name}: answers {answered} to {first.method} {first.path}, not {status}")

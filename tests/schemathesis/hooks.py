@@ -73,27 +73,26 @@ class Guide:
         """Make the world new and the case refer to it; a chain of calls keeps its world and its ids."""
         # Not `case.meta`: that judges anew what was put in, and takes the bytes of a file for a mistake.
         meta = case._meta
+        endpoint = self.service.endpoints[case.operation.definition.raw["operationId"]]
         if meta is not None and meta.phase.name is TestPhase.STATEFUL:
             return
         self.app.reset()
-        endpoint = self.service.endpoints[case.operation.definition.raw["operationId"]]
         if case.path_parameters and _is_right(case, ParameterLocation.PATH):
-            case.path_parameters.update(next(self._targets.setdefault(endpoint.id, self._cycle(endpoint))))
+            target = next(self._targets.setdefault(endpoint.id, self._cycle(endpoint)))
+            case.path_parameters = {**case.path_parameters, **target}
         if isinstance(case.body, dict) and _is_right(case, ParameterLocation.BODY):
-            self._fill_body(case.body, endpoint)
+            case.body = self._filled(case.body, endpoint)
         if meta is not None and meta.generation.mode is GenerationMode.POSITIVE:
             self._ask(case, endpoint)
         # The case is as right or wrong as it was.
         case._record_starting_state()
 
-    def _fill_body(self, body: dict[str, Any], endpoint: Endpoint) -> None:
+    def _filled(self, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         if endpoint.multipart:
-            if "file" in body:
-                name = "custom-ledger.xlsx" if endpoint.id == "uploadCustomLedgerCharges" else "journal.jsonl"
-                body["file"] = (FILES / name).read_bytes()
-            return
-        body.update(self._existing(body))
-        body.update({name: value for name, value in self._sound.get(endpoint.id, {}).items() if name in body})
+            name = "custom-ledger.xlsx" if endpoint.id == "uploadCustomLedgerCharges" else "journal.jsonl"
+            return {**body, "file": (FILES / name).read_bytes()} if "file" in body else body
+        sound = {name: value for name, value in self._sound.get(endpoint.id, {}).items() if name in body}
+        return {**self._existing(body), **sound}
 
     def _existing(self, value: Any) -> Any:
         """The body with every reference to something that exists, so that an update or creation can succeed."""

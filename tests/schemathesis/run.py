@@ -97,15 +97,36 @@ def fits(row: Mapping[str, Any], failure: Failure, case: Case, response: Respons
     """Whether a row of accepted.toml is about this failure."""
     if row["code"] != failure.code or not fnmatchcase(case.operation.label, row.get("operations", "*")):
         return False
-    if "parameter" in row and f"parameter `{row['parameter']}`" not in failure.message:
+    if response.status_code != row.get("status", response.status_code):
         return False
-    if "place" in row:
-        try:
-            errors = json.loads(response.content).get("errors", {})
-        except ValueError:
+    if "parameters" in row:
+        broken = set(re.findall(r"`(\w+)`", failure.message.partition(" in query")[0]))
+        if not broken or not broken <= set(row["parameters"]):
             return False
-        return bool(errors) and all(re.fullmatch(row["place"], place) for place in errors)
-    return True
+    errors = _errors(response)
+    value = str((case.query or {}).get(row.get("within"), ""))
+    if "within" in row and not (errors and all(place.removesuffix("...") in value for place in errors)):
+        return False
+    if "places" in row and not (errors and all(re.fullmatch(row["places"], place) for place in errors)):
+        return False
+    # What is refused as unknown must be what was sent; else the refusal is about something that nobody said.
+    return not row.get("sent") or all(_sent(case.body, place) in "".join(messages) for place, messages in errors.items())
+
+
+def _errors(response: Response) -> Mapping[str, list[str]]:
+    """What a refusal names as wrong: place to messages."""
+    try:
+        found: Mapping[str, list[str]] = json.loads(response.content).get("errors", {})
+    except ValueError:
+        return {}
+    return found
+
+
+def _sent(body: Any, place: str) -> str:
+    """How a message quotes the value that the body has at a dotted place."""
+    for name in place.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return repr(body) if isinstance(body, str) else "\0"
 
 
 def _start_chains_anew(schema: Any, app: MockServer) -> None:
@@ -135,17 +156,19 @@ def _note(report: Report, event: events.EngineEvent) -> None:
         label = event.recorder.cases[id].value.operation.label
         if interaction.response is not None:
             report.statuses.setdefault(label, Counter())[interaction.response.status_code] += 1
-    for checks in event.recorder.checks.values():
+    for id, checks in event.recorder.checks.items():
         for check in checks:
             if check.failure_info is None:
                 continue
             failure = check.failure_info.failure
+            response = event.recorder.interactions[id].response
             report.findings.append(
                 {
                     "code": failure.code,
                     "check": check.name,
                     "operation": failure.operation or event.label,
                     "message": f"{failure.title}: {failure.message}"[:1500],
+                    "answer": "" if response is None else response.content.decode(errors="replace")[:700],
                     "again": check.failure_info.code_sample[:1500],
                 }
             )

@@ -279,7 +279,7 @@ class Catalog:
             "name": f"{product['name']} for {client['name']}",
             "icon": product["icon"],
             "status": "Active",
-            "externalIds": {"vendor": f"contract-{ids.digits(said['id'])[:8]}"},
+            "externalIds": {"vendor": f"contract-{ids.digits(said['id'])}"},
             "authorization": self.ref("Authorization", authorization),
             "vendor": dict(authorization["vendor"]),
             "product": dict(authorization["product"]),
@@ -377,7 +377,6 @@ class Catalog:
         # One in four is billed to two buyers.
         if number % 4 == 3 and len(buyers) > 1:
             said |= {"buyer": buyers[0], "split": {"active": True, "allocations": _shares(buyers[:2])}}
-        said.pop("client", None) if "buyer" in said else None
         return said
 
     def _split(self, split: Mapping[str, Any], pin: Pin | None) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def upsert(work: Work, entity: str, document: Mapping[str, Any]) -> Record:
     kind = KINDS[entity]
     number, country = document["documentNo"], document["countryCode"]
     id = ids.derived(work.api.conventions.ids[entity], number, country)
+    # A scenario may have pinned another id to the document of this number.
+    id = (work.get("Renamed", id) or {"to": id})["to"]
     old = work.get(entity, id)
     buyer, seller = _buyer(work, document), _seller(work, document)
     if len(document.get("lines", ())) > MOST_LINES:
