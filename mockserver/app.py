@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from os import PathLike
-from typing import Any
 
 with warnings.catch_warnings():
     # Connexion imports Starlette's test client, which warns of the HTTP client that it uses; nobody here uses either.
@@ -20,9 +19,11 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 
-from mockserver import control, docs, handlers, scenario, seed, wire
-from mockserver.pipeline import Pipeline
+from mockserver import control, docs, handlers, wire
+from mockserver import scenario as scenarios
+from mockserver import seed as seeds
 from mockserver.auth import Caller
+from mockserver.pipeline import Pipeline
 from mockserver.service import Plugin, Service
 from mockserver.world import Processing, World
 from specs import tables
@@ -81,9 +82,6 @@ def create_app(
     processing: immediate, after:SECONDS, reads:N or manual
     Raises specs.tables.TableError, mockserver.scenario.ScenarioError or Options, each in one line.
     """
-    from mockserver import scenario as scenarios
-    from mockserver import seed as seeds
-
     start, running = _start(now)
     try:
         mode = Processing.parse(processing)
@@ -118,5 +116,3 @@ def _start(now: datetime | str | None) -> tuple[datetime | None, bool | None]:
         raise Options("now: the datetime has no zone; give it one, e.g. tzinfo=UTC.")
     return now, None
 
-
-__all__: list[Any] = ["MockServer", "Options", "create_app", "scenario", "seed"]

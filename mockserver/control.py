@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from mockserver import links
 from mockserver.domain.errors import Gone
-from mockserver.handlers import _disposition
+from mockserver.handlers import disposition
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer
@@ -32,7 +32,7 @@ def add(app: MockServer, secret: bytes) -> None:
         if kept is None or described is None:
             return JSONResponse({"title": "Not Found", "status": 404, "detail": "The file is gone."}, 404)
         # Sent as a download and never sniffed: an uploaded page must not run as one of ours.
-        headers = _disposition(described["filename"]) | {"X-Content-Type-Options": "nosniff"}
+        headers = disposition(described["filename"]) | {"X-Content-Type-Options": "nosniff"}
         return Response(kept["content"], media_type=described["contentType"], headers=headers)
 
     async def jobs(request: Request) -> Response:

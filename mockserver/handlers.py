@@ -15,7 +15,7 @@ from mockserver.domain.errors import Conflict, Invalid, NotFound
 from mockserver.paging import page
 from mockserver.rql import Query, ordering, predicate
 from mockserver.service import member
-from mockserver.store import Record, Row, at
+from mockserver.store import Record, Row
 
 if TYPE_CHECKING:
     from mockserver.pipeline import Exchange
@@ -98,7 +98,7 @@ def read_attachment(x: Exchange) -> Reply:
     if record.get("isExternal"):
         if not x.parent.get("documentNo"):
             raise NotFound(f"{x.parent['id']} has no document yet, so there is no file of it.")
-        return Reply(200, file["content"], record["contentType"], _disposition(record["filename"]))
+        return Reply(200, file["content"], record["contentType"], disposition(record["filename"]))
     expires = int(x.world.clock.now().timestamp()) + int(x.service.api.conventions.attachments["link"])
     location = x.origin + links.path(x.secret, x.service.api.name, record["id"], expires)
     return Reply(301, b"", None, {"Location": location})
@@ -278,7 +278,7 @@ def _promise(x: Exchange, validator: Any, value: Any) -> None:
 def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
     """The whole list as a file: filters, order and selection apply, pages do not (billing b.9)."""
     assert x.media is not None and x.parent is not None
-    headers = _disposition(f"{x.parent['id']}-charges.{SUFFIXES[x.media]}")
+    headers = disposition(f"{x.parent['id']}-charges.{SUFFIXES[x.media]}")
     if x.headers.get(b"mpt-streaming", b"").lower() == b"true":
         # The vendor's client bounds a stream by `limit`, and refuses one that does not say how long it is (CLI).
         first = x.query.offset or 0
@@ -296,7 +296,7 @@ def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
 SUFFIXES = {negotiation.CSV: "csv", negotiation.XLSX: "xlsx", negotiation.JSONL: "jsonl"}
 
 
-def _disposition(filename: str) -> dict[str, str]:
+def disposition(filename: str) -> dict[str, str]:
     """A Content-Disposition that every client can read: plain ASCII, and the true name beside it where they differ."""
     from urllib.parse import quote
 
@@ -332,5 +332,3 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
         return read_attachment
     return VERBS[operation.does]
 
-
-__all__ = ["BrokenPromise", "Reply", "at", "attachment", "dense", "find"]

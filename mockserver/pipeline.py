@@ -20,11 +20,11 @@ from connexion.resolver import Resolver
 from connexion.spec import Specification
 
 from mockserver import auth, bodies, negotiation, problems, rql, wire
-from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Refusal, Unauthenticated, UnsupportedMedia
+from mockserver.auth import Caller
 from mockserver.docs import DOCUMENT
+from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Refusal, Unauthenticated, UnsupportedMedia
 from mockserver.handlers import JSON, Reply, dense
 from mockserver.routing import Node, Routes
-from mockserver.auth import Caller
 from mockserver.service import Endpoint, Service
 from mockserver.store import Record, Row
 from mockserver.work import Upload, Work

@@ -17,7 +17,7 @@ from mockserver.validators import Validators
 from mockserver.views import View
 from mockserver.work import Work, Workflows
 from specs.shapes import Property, shape
-from specs.tables import ALL, PARENT, Api, Capability, Operation
+from specs.tables import ALL, Api, Capability, Operation
 
 Derived = Callable[[Work, Record], Sequence[Record]]
 MULTIPART = "multipart/form-data"
@@ -246,5 +246,3 @@ def _resolve_responses(document: Mapping[str, Any], endpoints: Mapping[str, Endp
             for status, response in endpoint._responses.items()
         }
 
-
-__all__ = ["ALL", "PARENT", "Endpoint", "Plugin", "Service", "member"]

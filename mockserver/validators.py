@@ -116,7 +116,8 @@ class Validators:
 
     def _alternatives(self, schema: Schema) -> tuple[Schema, Schema]:
         """The list and the single object of a oneOf."""
-        listed, single = {}, {}
+        listed: Schema = {}
+        single: Schema = {}
         for each in schema["oneOf"]:
             branch = self.resolve(each)
             if branch.get("type") == "array":

@@ -187,8 +187,12 @@ class Work:
         return self.put(entity, {**record, "revision": record.get("revision", 0) + 1, "audit": audit})
 
     def remove(self, entity: str, id: str) -> None:
-        """Forget a record; its id is not used again."""
+        """Forget a record, and the jobs that wait to be done to it; what gets its id after it must not suffer them."""
         self.layer.remove(entity, id)
+        machine = self.api.machines.get(entity)
+        if (self.world.waiting or self._waits) and machine is not None and any(row.then for row in machine.rows):
+            for job in [job for job in self.all("Job") if (job["entity"], job["subject"]) == (entity, id)]:
+                self.layer.remove("Job", job["id"])
 
     def fire(self, entity: str, record: Record, event: str) -> Record:
         """Move a record along its machine: guard, state, audit, the job that the row starts, then the event's effect.

@@ -463,7 +463,6 @@ class Billing(RuleBasedStateMachine):
         model = self.model
         shown = {id: (each["status"], each.get("notes")) for id, each in self.listed("/manual-overrides").items()}
         assert shown == {id: (each.status, each.notes or None) for id, each in model.overrides.items()}
-        self.bind()
         journals = self.listed("/journals")
         assert journals.keys() == model.journals.keys()
         for id, journal in model.journals.items():
@@ -475,7 +474,6 @@ class Billing(RuleBasedStateMachine):
                 "processing": counts(journal.charges.values()),
             }
             assert ("error" in journals[id]) == (journal.status == "Error")
-            self.charges(f"/journals/{id}/charges", journal.charges.values())
         ledgers = self.listed("/ledgers")
         assert ledgers.keys() == model.ledgers.keys()
         for id, ledger in model.ledgers.items():
@@ -496,26 +494,31 @@ class Billing(RuleBasedStateMachine):
                 "price": _total(manual.charges.values()).members,
                 "processing": counts(manual.charges.values()),
             }
-            self.charges(f"/custom-ledgers/{id}/charges", manual.charges.values())
+        for id, journal in model.journals.items():
+            self.charges(f"/journals/{id}/charges", journal)
+        for id, manual in model.custom.items():
+            self.charges(f"/custom-ledgers/{id}/charges", manual)
         self.statements()
         self.invoices()
         self.others()
 
     def bind(self) -> None:
-        """Learn the ids of new statements: by their charges, which link to them."""
+        """Learn the ids of new statements: by their charges, which link to them. First, what is due happens."""
+        self.ask("operations", "GET", "/manual-overrides?limit=0")
         for statement in self.model.statements:
             if not statement.id:
                 path = "ledgers" if statement.home.startswith("BLE") else "custom-ledgers"
                 answer = self.ask("operations", "GET", f"/{path}/{statement.home}/charges/{statement.charges[0].id}")
                 statement.id = answer.json["statement"]["id"]
 
-    def charges(self, path: str, expected: Iterable[Any]) -> None:
-        """The charges below something; unchanged bytes were compared before."""
+    def charges(self, path: str, parent: Journal | CustomLedger) -> None:
+        """The charges below something; bytes that did not change were compared before."""
+        self.bind()
+        answer = self.ask("operations", "GET", f"{path}?limit=100")
         wanted = {
             each.id: (each.upload, each.status, each.parent, each.ledger, each.statement.id if each.statement else "")
-            for each in expected
+            for each in parent.charges.values()
         }
-        answer = self.ask("operations", "GET", f"{path}?limit=100")
         key = hashlib.blake2b(answer.content + repr(sorted(wanted.items())).encode()).digest()
         if self.bodies.get(path) == key:
             return
@@ -532,6 +535,7 @@ class Billing(RuleBasedStateMachine):
 
     def statements(self) -> None:
         """States, links and totals of every statement."""
+        self.bind()
         shown = self.listed("/statements")
         assert shown.keys() == {each.id for each in self.model.statements}
         for each in self.model.statements:

@@ -188,7 +188,7 @@ def test_the_markup_comes_from_the_nearest_place(
         ({"search": source("Subscription", "externalIds.vendor", "nobody")}, "no subscription"),
         ({"search": source("Subscription", "externalIds.vendor", FOREIGN)}, "no subscription"),
         ({"search": source("Agreement", "id", "AGR-1000-0000-0008")}, "no agreement"),
-        ({"search": source("Subscription", "externalIds.vendor", TWIN)}, "2 times a subscription"),
+        ({"search": source("Subscription", "externalIds.vendor", TWIN)}, "2 subscriptions with"),
         ({"search": source("Subscription", "nonsense", "x")}, "no subscription"),
         ({"search": source("Subscription", "externalIds.vendor", PLAIN, "Item Not Found")}, "no item"),
         ({"search": {**line()["search"], "order": {"criteria": "id", "value": "ORD-1000-0000-0002"}}}, "no order"),

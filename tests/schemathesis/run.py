@@ -153,9 +153,10 @@ def _note(report: Report, event: events.EngineEvent) -> None:
         return
     for id, interaction in event.recorder.interactions.items():
         report.requests += 1
-        label = event.recorder.cases[id].value.operation.label
-        if interaction.response is not None:
-            report.statuses.setdefault(label, Counter())[interaction.response.status_code] += 1
+        operation = event.recorder.cases[id].value.operation
+        # Other methods are tried on an operation's path, too; what they answer says nothing of the operation.
+        if interaction.response is not None and interaction.request.method == operation.method.upper():
+            report.statuses.setdefault(operation.label, Counter())[interaction.response.status_code] += 1
     for id, checks in event.recorder.checks.items():
         for check in checks:
             if check.failure_info is None:

@@ -242,10 +242,11 @@ class Matcher:
         found = self._catalog.find(entity, _path(entity, criteria), value, scope, within)
         if len(found) == 1:
             return found[0], None
-        what = f"{entity.lower()} with {criteria} {value!r}"
+        what = f"with {criteria} {value!r} under {within}"
         if found:
-            return None, f"search.{place}: {len(found)} times a {what} under {within}; search for what is unique."
-        return None, f"search.{place}: no {what} under {within}."
+            many = f"{len(found)} {entity.lower()}s"
+            return None, f"search.{place}: {many} {what}; search for what is unique."
+        return None, f"search.{place}: no {entity.lower()} {what}."
 
     def _line(self, target: _Target, item: Record, chosen: str) -> Record | None:
         """The agreement line that a charge belongs to: the one chosen by hand, else the only one of target and item."""

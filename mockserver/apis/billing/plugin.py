@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mockserver import negotiation
-from mockserver.apis.billing import INDEXES, WORKFLOWS, erp
+from mockserver.apis.billing import INDEXES, WORKFLOWS
+from mockserver.apis.billing.erp import sync
 from mockserver.apis.billing.journals import journal_sellers
 from mockserver.service import Plugin
 from mockserver.store import Record
@@ -42,5 +43,5 @@ PLUGIN = Plugin(
     indexes=INDEXES,
     derived={"JournalSeller": journal_sellers, "InvoiceLine": invoice_lines, "CreditMemoLine": credit_memo_lines},
     exports={negotiation.CSV: as_csv, negotiation.XLSX: as_xlsx},
-    sync=erp.sync,
+    sync=sync,
 )
