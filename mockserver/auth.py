@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mockserver.domain.errors import Unauthenticated
 from mockserver.work import Actor
@@ -12,7 +13,7 @@ from mockserver.work import Actor
 _BEARER = re.compile(rb"bearer +(\S+) *", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """Somebody who may call: a name for people, a token, and whom the token stands for.
 
@@ -29,22 +30,37 @@ class Caller:
     user: Mapping[str, str] = field(repr=False)
     expires: str | None = None
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
         """The caller as units of work know it."""
         return Actor(ref=self.user, role=self.role, account=self.account)
 
 
-def caller(callers: Mapping[str, Caller], authorization: bytes | None, now: str) -> Caller:
-    """The caller behind an Authorization header at the instant `now`. Raises Unauthenticated, which says what is wrong."""
-    if authorization is None:
-        raise Unauthenticated("no Authorization header; send `Authorization: Bearer <token>`.")
-    match = _BEARER.fullmatch(authorization)
-    if match is None:
-        raise Unauthenticated("the Authorization header is not `Bearer <token>`.")
-    found = callers.get(match[1].decode("latin-1"))
-    if found is None:
-        raise Unauthenticated("the token is unknown; `mockserver callers` lists those that are not.")
-    if found.expires is not None and found.expires <= now:
-        raise Unauthenticated("the token has expired.")
-    return found
+class Cast:
+    """The callers that a world knows, by their tokens."""
+
+    def __init__(self, callers: Mapping[str, Caller]) -> None:
+        self._by_token = dict(callers)
+        # The header as nearly every client writes it, so that nearly every request costs one look-up.
+        self._by_header = {
+            f"Bearer {token}".encode(): each for token, each in callers.items() if each.expires is None
+        }
+
+    def caller(self, authorization: bytes | None, now: Callable[[], str]) -> Caller:
+        """The caller behind an Authorization header. Raises Unauthenticated, which says what is wrong with it.
+
+        now: tells the present instant
+        """
+        if authorization is None:
+            raise Unauthenticated("no Authorization header; send `Authorization: Bearer <token>`.")
+        if (known := self._by_header.get(authorization)) is not None:
+            return known
+        match = _BEARER.fullmatch(authorization)
+        if match is None:
+            raise Unauthenticated("the Authorization header is not `Bearer <token>`.")
+        found = self._by_token.get(match[1].decode("latin-1"))
+        if found is None:
+            raise Unauthenticated("the token is unknown; `mockserver callers` lists those that are not.")
+        if found.expires is not None and found.expires <= now():
+            raise Unauthenticated("the token has expired.")
+        return found

@@ -68,11 +68,9 @@ async def read(receive: Receive, declared: str | None, limit: int) -> bytes:
 def json(content: bytes) -> Any:
     """The value of a JSON body. Raises Invalid with the place where it cannot be read."""
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
         # The byte order mark that some clients put in front is not JSON, but its meaning is plain.
-        if content.startswith(b"\xef\xbb\xbf"):
-            return json(content[3:])
+        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
         raise Invalid(f"the body is not valid JSON: {error}.", {"body": [f"{error}"]}, title=UNREADABLE) from None
 
 
@@ -99,15 +97,9 @@ async def form(content_type: str, receive: Receive, limit: int) -> Form:
                 return
 
     parser = MultiPartParser(Headers({"content-type": content_type}), stream(), max_files=PARTS, max_fields=PARTS)
-    try:
-        parts = await parser.parse()
-    except MultiPartException as error:
-        raise Invalid(f"the multipart body cannot be read: {error.message}", title=UNREADABLE) from None
-    except (KeyError, UnicodeDecodeError, LookupError, ValueError) as error:
-        # No boundary, a charset that does not exist, a part that is not text in its own charset.
-        raise Invalid(f"the multipart body cannot be read: {error}.", title=UNREADABLE) from None
     made = Form()
     try:
+        parts = await parser.parse()
         for name, part in parts.multi_items():
             if isinstance(part, UploadFile):
                 content = await part.read()
@@ -116,6 +108,13 @@ async def form(content_type: str, receive: Receive, limit: int) -> Form:
                 made.files[name] = Upload(part.filename or "", part.content_type or "", content)
             else:
                 made.texts[name] = part
+    except MultiPartException as error:
+        raise Invalid(f"the multipart body cannot be read: {error.message}", title=UNREADABLE) from None
+    except (KeyError, UnicodeDecodeError, LookupError, ValueError) as error:
+        # No boundary, a charset that does not exist, a part that is not text in its own charset.
+        raise Invalid(f"the multipart body cannot be read: {error}.", title=UNREADABLE) from None
     finally:
-        await parts.close()
+        # The parser itself forgets the file of a part that never ends, and every file when the stream breaks off.
+        for file in parser._files_to_close_on_error:
+            file.close()
     return made

@@ -43,26 +43,11 @@ class BrokenPromise(Exception):
 def list_(x: Exchange) -> Reply:
     """A page of what the caller may see, or all of it as a file where Accept asks for one."""
     operation, service, work, query = x.operation, x.service, x.work, x.query
-    if operation.below is None:
-        rows: Iterable[Row] = service.rows(work, operation.entity)
-    else:
-        assert x.parent is not None and operation.below is not None
-        rows = service.below(work, operation.entity, operation.below, x.parent)
-    shape = service.shape(operation.entity)
-    hidden = service.hidden(operation.entity, x.role)
-    expand = service.expand(work, x.role)
-    if query.filter is not None:
-        keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
-        rows = [row for row in rows if keeps(row.record)]
-    if query.order:
-        by_id = {row.record["id"]: row for row in rows}
-        sort = ordering(query.order, shape, hidden=hidden, expand=expand)
-        rows = [by_id[record["id"]] for record in sort([row.record for row in by_id.values()])]
-    rows = rows if isinstance(rows, list) else list(rows)
+    found = _found(x)
     if x.media not in (None, JSON):
-        return _file(x, rows)
+        return _file(x, list(found.rows))
     paging = service.api.conventions.paging
-    shown, pagination = page(rows, query, default=paging["default"], cap=paging["cap"])
+    shown, pagination = page(found.rows, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
     meta: dict[str, Any] = {
@@ -76,6 +61,44 @@ def list_(x: Exchange) -> Reply:
         for row in shown:
             work.world.seen(operation.entity, row.record["id"])
     return Reply(200, b'{"$meta":' + wire.dump(meta) + b',"data":[' + b",".join(items) + b"]}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of a list in their order, and how many they are: known without looking at each where nothing filters."""
+
+    rows: Iterable[Row]
+    total: int
+
+
+def _found(x: Exchange) -> _Found:
+    operation, service, work, query = x.operation, x.service, x.work, x.query
+    entity = operation.entity
+    if entity in service.plugin.derived:
+        assert x.parent is not None
+        rows = service.derive(work, entity, x.parent)
+        found = _Found(rows, len(rows))
+    else:
+        if operation.below is not None:
+            assert x.parent is not None
+            bucket: tuple[str, str | None] | None = (f"{member(operation.below)}.id", x.parent["id"])
+        else:
+            bucket = service.bucket(work, entity)
+        if bucket is None:
+            return _Found((), 0)
+        found = _Found(work.layer.where(entity, *bucket), work.layer.count(entity, *bucket))
+    if query.filter is None and not query.order:
+        return found
+    shape, hidden, expand = service.shape(entity), service.hidden(entity, x.role), service.expand(work, x.role)
+    chosen = list(found.rows)
+    if query.filter is not None:
+        keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
+        chosen = [row for row in chosen if keeps(row.record)]
+    if query.order:
+        by_id = {row.record["id"]: row for row in chosen}
+        sort = ordering(query.order, shape, hidden=hidden, expand=expand)
+        chosen = [by_id[record["id"]] for record in sort([row.record for row in chosen])]
+    return _Found(chosen, len(chosen))
 
 
 def read(x: Exchange) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from specs.tables import Identifier
 
@@ -27,5 +28,6 @@ def digits(id: str) -> str:
     return "".join(character for character in id if character.isdigit())
 
 
+@lru_cache(maxsize=256)  # two texts an entity, asked for with every new record
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

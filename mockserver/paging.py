@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from mockserver.rql import Query
@@ -23,8 +24,8 @@ class Pagination:
     total: int
 
 
-def page(rows: Sequence[Row], query: Query, *, default: int, cap: int) -> tuple[Sequence[Row], Pagination]:
-    """The rows from `offset` on, `limit` of them at most.
+def page(rows: Iterable[Row], total: int, query: Query, *, default: int, cap: int) -> tuple[list[Row], Pagination]:
+    """The rows from `offset` on, `limit` of them at most; of the rows before it none is looked at.
 
     default: the limit of a query without one
     cap: the largest limit; a larger one is lowered to it, and the answer says so
@@ -32,4 +33,4 @@ def page(rows: Sequence[Row], query: Query, *, default: int, cap: int) -> tuple[
     """
     limit = min(default if query.limit is None else query.limit, cap)
     offset = query.offset or 0
-    return rows[offset : offset + limit], Pagination(offset, limit, len(rows))
+    return list(islice(rows, offset, offset + limit)), Pagination(offset, limit, total)

@@ -19,8 +19,8 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import auth, bodies, negotiation, problems, rql, wire
-from mockserver.auth import Caller
+from mockserver import bodies, negotiation, problems, rql, wire
+from mockserver.auth import Caller, Cast
 from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Refusal, Unauthenticated, UnsupportedMedia
 from mockserver.handlers import JSON, Reply, dense
@@ -108,8 +108,8 @@ class Exchange:
 # The refusals, by their names in access.yaml. Each raises what refuses, or leaves on the exchange what it found.
 
 
-def token(x: Exchange, callers: Mapping[str, Caller]) -> None:
-    x.caller = auth.caller(callers, x.headers.get(b"authorization"), wire.instant(x.world.clock.now()))
+def token(x: Exchange, cast: Cast) -> None:
+    x.caller = cast.caller(x.headers.get(b"authorization"), lambda: wire.instant(x.world.clock.now()))
 
 
 def role(x: Exchange) -> None:
@@ -140,7 +140,10 @@ def accept(x: Exchange) -> None:
 def media(x: Exchange) -> None:
     if not x.endpoint.has_body:
         return
-    header = _text(x.headers.get(b"content-type")) or ""
+    given = x.headers.get(b"content-type", b"")
+    if given == b"application/json" and not x.endpoint.multipart:
+        return
+    header = given.decode("latin-1")
     kind = bodies.media_type(header)
     if x.endpoint.multipart:
         if kind != bodies.MULTIPART:
@@ -261,7 +264,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         self.app = app
         self.services = services
         self.world = world
-        self.callers = callers
+        self.cast = Cast(callers)
         self.secret = secret
         self.routes: Routes[tuple[Service, Endpoint, Handler, tuple[Callable[[Exchange], None], ...]]] = Routes()
         self._bases: list[tuple[str, Service]] = []
@@ -324,16 +327,18 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         try:
             if self.world.waiting:
                 self.world.settle()
-            token(x, self.callers)
+            token(x, self.cast)
             x.begin()
             for step in steps:
                 step(x)
             content: bytes | bodies.Form | None = None
             if endpoint.has_body:
+                commits = self.world.commits
                 content = await _content(x, receive)
-                # Others may have changed the world while the body came in.
-                x.begin()
-                find(x)
+                if self.world.commits != commits:
+                    # Others have changed the world while the body came in.
+                    x.begin()
+                    find(x)
             body(x, content)
             reply = handler(x)
             x.work.commit()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
@@ -53,19 +52,27 @@ class Routes(Generic[T]):
         segments = raw_path.lstrip("/").split("/")
         if segments and segments[-1] == "":
             segments.pop()
-        try:
-            return next(_walk(self._root, [unquote(segment, errors="strict") for segment in segments], 0, []), None)
-        except UnicodeDecodeError:
+        if "%" in raw_path:
+            try:
+                segments = [unquote(segment, errors="strict") for segment in segments]
+            except UnicodeDecodeError:
+                return None
+        return _walk(self._root, segments, 0, [])
+
+
+def _walk(node: Node[T], segments: list[str], at: int, found: list[str]) -> tuple[Node[T], list[str]] | None:
+    for place in range(at, len(segments)):
+        segment = segments[place]
+        literal = node.literal.get(segment)
+        if literal is not None:
+            if node.variable is None:
+                node = literal
+                continue
+            # Both may lead on: the literal one goes first, and only where it leads nowhere the variable one.
+            if (deeper := _walk(literal, segments, place + 1, list(found))) is not None:
+                return deeper
+        if node.variable is None or not segment:
             return None
-
-
-def _walk(node: Node[T], segments: list[str], at: int, found: list[str]) -> Iterator[tuple[Node[T], list[str]]]:
-    if at == len(segments):
-        if node.methods:
-            yield node, found
-        return
-    segment = segments[at]
-    if (literal := node.literal.get(segment)) is not None:
-        yield from _walk(literal, segments, at + 1, found)
-    if node.variable is not None and segment:
-        yield from _walk(node.variable, segments, at + 1, [*found, segment])
+        found.append(segment)
+        node = node.variable
+    return (node, found) if node.methods else None

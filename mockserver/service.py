@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from mockserver.domain.errors import NotFound
 from mockserver.rql import Pick
-from mockserver.store import Record, Row, at
+from mockserver.store import EVERY, Record, Row, at
 from mockserver.validators import Validators
 from mockserver.views import View
 from mockserver.work import Work, Workflows
@@ -173,22 +173,17 @@ class Service:
         member = rows.get(work.actor.role)
         return member == ALL or (member is not None and at(record, member) == work.actor.account)
 
-    def rows(self, work: Work, entity: str) -> Iterator[Row]:
-        """The rows of an entity that the actor may see, oldest first."""
+    def bucket(self, work: Work, entity: str) -> tuple[str, str | None] | None:
+        """(indexed member, value) of the rows that the actor may see of an entity; None where that is none."""
         rows = self.api.visibility[entity].rows
         member = rows.get(work.actor.role) if not isinstance(rows, str) else None
         if member is None:
-            return iter(())
-        if member == ALL:
-            return work.layer.all(entity)
-        return work.layer.where(entity, member, work.actor.account)
+            return None
+        return (EVERY, None) if member == ALL else (member, work.actor.account)
 
-    def below(self, work: Work, entity: str, parent_entity: str, parent: Record) -> Iterator[Row]:
-        """The rows of an entity that lie below a parent, stored or derived."""
-        derived = self.plugin.derived.get(entity)
-        if derived is not None:
-            return (Row(record) for record in derived(work, parent))
-        return work.layer.where(entity, f"{member(parent_entity)}.id", parent["id"])
+    def derive(self, work: Work, entity: str, parent: Record) -> list[Row]:
+        """The rows of an entity that is not stored but follows from its parent."""
+        return [Row(record) for record in self.plugin.derived[entity](work, parent)]
 
     def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
         """(parent, row) that a path speaks of. Raises NotFound for what is missing, foreign or below another parent."""
@@ -201,7 +196,7 @@ class Service:
             return None, self._own(work, operation.entity, params["id"])
         assert parent is not None
         if operation.entity in self.plugin.derived:
-            rows = self.below(work, operation.entity, operation.below, parent)
+            rows = self.derive(work, operation.entity, parent)
             row = next((row for row in rows if row.record["id"] == params["id"]), None)
         else:
             row = work.row(operation.entity, params["id"])

@@ -1,16 +1,18 @@
-"""Where a world keeps its records: layers, each over the one below, so that a unit of work is a layer dropped or absorbed.
+"""Where a world keeps its records: a layer over its seed, and over that the changes of a unit of work, dropped or absorbed.
 
-A layer holds only what changed in it. Reading falls through to the layer below; a removed row is remembered as such.
-Rows come in the order in which they were first put.
+Reading falls through to what lies below; a removed row is remembered as such. Rows come in the order in which they were
+first put.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 Record = Mapping[str, Any]
+EVERY = ""
+"""As an index path: the bucket of all rows of an entity."""
 
 
 class Row:
@@ -42,6 +44,9 @@ class Layer:
     """Records by entity and id, with hash indexes on some dotted members.
 
     indexes: entity -> dotted members to index; the same for every layer of a stack
+    below: the layer that shows through, which must not change any more
+
+    A bucket is copied from the layer below when it first changes here, so that reading one never merges two.
     """
 
     __slots__ = ("_buckets", "_rows", "below", "indexes")
@@ -50,17 +55,14 @@ class Layer:
         self.indexes = indexes
         self.below = below
         self._rows: dict[str, dict[str, Row | None]] = {}
-        self._buckets: dict[tuple[str, str], dict[Any, dict[str, None]]] = {}
+        self._buckets: dict[tuple[str, str, Any], dict[str, None]] = {}
 
     def row(self, entity: str, id: str) -> Row | None:
         """The stored version of a record, or None if there is none."""
-        layer: Layer | None = self
-        while layer is not None:
-            rows = layer._rows.get(entity)
-            if rows is not None and id in rows:
-                return rows[id]
-            layer = layer.below
-        return None
+        rows = self._rows.get(entity)
+        if rows is not None and id in rows:
+            return rows[id]
+        return None if self.below is None else self.below.row(entity, id)
 
     def get(self, entity: str, id: str) -> Record | None:
         """A record by id, or None."""
@@ -69,53 +71,25 @@ class Layer:
 
     def put(self, entity: str, record: Record) -> None:
         """Store a new version of a record, by its `id`."""
-        self._set(entity, record["id"], Row(record))
+        self.set(entity, record["id"], Row(record))
 
     def remove(self, entity: str, id: str) -> None:
         """Forget a record."""
-        self._set(entity, id, None)
-        if self.below is None:
-            del self._rows[entity][id]
+        self.set(entity, id, None)
 
     def all(self, entity: str) -> Iterator[Row]:
         """Every row of an entity."""
-        own = self._rows.get(entity, {})
-        if self.below is not None:
-            for row in self.below.all(entity):
-                if row.record["id"] not in own:
-                    yield row
-                elif (changed := own[row.record["id"]]) is not None:
-                    yield changed
-        for id, each in own.items():
-            if each is not None and (self.below is None or self.below.row(entity, id) is None):
-                yield each
+        return self._listed(entity, self._bucket(entity, EVERY, None))
 
     def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
         """The rows whose indexed member `path` equals `value`. KeyError if it is not indexed."""
-        if path not in self.indexes.get(entity, ()):
+        if path != EVERY and path not in self.indexes.get(entity, ()):
             raise KeyError(f"{entity}.{path} is not indexed")
-        own = self._rows.get(entity, {})
-        mine = self._buckets.get((entity, path), {}).get(value, {})
-        if self.below is None:
-            for id in mine:
-                row = own[id]
-                if row is not None:
-                    yield row
-            return
-        seen = set()
-        for row in self.below.where(entity, path, value):
-            id = row.record["id"]
-            if id not in own:
-                yield row
-            elif id in mine:
-                seen.add(id)
-                changed = own[id]
-                if changed is not None:
-                    yield changed
-        for id in mine:
-            row_ = own[id]
-            if id not in seen and row_ is not None:
-                yield row_
+        return self._listed(entity, self._bucket(entity, path, value))
+
+    def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
+        """How many rows `all` or `where` would give, without looking at them."""
+        return len(self._bucket(entity, path, value))
 
     def changed(self) -> Iterator[tuple[str, str, Row | None]]:
         """(entity, id, row or None if removed) of everything this layer holds."""
@@ -123,31 +97,132 @@ class Layer:
             for id, row in rows.items():
                 yield entity, id, row
 
-    def absorb(self, upper: Layer) -> None:
-        """Take over what changed in the layer above: the commit of a unit of work."""
-        for entity, id, row in upper.changed():
-            if row is None:
-                self.remove(entity, id)
-            else:
-                self._set(entity, id, row)
+    def absorb(self, changes: Changes) -> None:
+        """Take over what a unit of work changed: its commit."""
+        for entity, id, row in changes.changed():
+            self.set(entity, id, row)
 
-    def _set(self, entity: str, id: str, row: Row | None) -> None:
-        rows = self._rows.setdefault(entity, {})
-        old = rows.get(id)
-        rows[id] = row
+    def set(self, entity: str, id: str, row: Row | None) -> None:
+        """Store a version as it is, or forget it."""
+        old = self.row(entity, id)
+        if self.below is None and row is None:
+            self._rows.get(entity, {}).pop(id, None)
+        else:
+            self._rows.setdefault(entity, {})[id] = row
+        if (old is None) is not (row is None):
+            self._move(entity, EVERY, None, id, row is not None)
         for path in self.indexes.get(entity, ()):
             before = None if old is None else at(old.record, path)
             after = None if row is None else at(row.record, path)
             # A row keeps its place in a bucket as long as its value stays, so lists keep their order.
-            if before == after:
-                continue
-            if before is not None:
-                self._unindex(entity, path, before, id)
-            if after is not None:
-                self._buckets.setdefault((entity, path), {}).setdefault(after, {})[id] = None
+            if before != after:
+                if before is not None:
+                    self._move(entity, path, before, id, False)
+                if after is not None:
+                    self._move(entity, path, after, id, True)
 
-    def _unindex(self, entity: str, path: str, value: Any, id: str) -> None:
-        bucket = self._buckets[entity, path][value]
-        del bucket[id]
-        if not bucket:
-            del self._buckets[entity, path][value]
+    def _move(self, entity: str, path: str, value: Any, id: str, into: bool) -> None:
+        key = (entity, path, value)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            shown = self.below._bucket(*key) if self.below is not None else {}
+            bucket = self._buckets[key] = dict(shown)
+        if into:
+            bucket[id] = None
+        else:
+            bucket.pop(id, None)
+
+    def _bucket(self, entity: str, path: str, value: Any) -> dict[str, None]:
+        layer: Layer | None = self
+        while layer is not None:
+            bucket = layer._buckets.get((entity, path, value))
+            if bucket is not None:
+                return bucket
+            layer = layer.below
+        return {}
+
+    def _listed(self, entity: str, bucket: Mapping[str, None]) -> Iterator[Row]:
+        for id in bucket:
+            row = self.row(entity, id)
+            if row is not None:
+                yield row
+
+
+class Changes:
+    """What one unit of work changes, over a layer that it does not touch until it is absorbed."""
+
+    __slots__ = ("_rows", "below")
+
+    def __init__(self, below: Layer) -> None:
+        self.below = below
+        self._rows: dict[str, dict[str, Row | None]] = {}
+
+    @property
+    def indexes(self) -> Mapping[str, Sequence[str]]:
+        """The members by which `where` finds rows."""
+        return self.below.indexes
+
+    def row(self, entity: str, id: str) -> Row | None:
+        """The stored version of a record, or None if there is none."""
+        rows = self._rows.get(entity)
+        if rows is not None and id in rows:
+            return rows[id]
+        return self.below.row(entity, id)
+
+    def get(self, entity: str, id: str) -> Record | None:
+        """A record by id, or None."""
+        row = self.row(entity, id)
+        return None if row is None else row.record
+
+    def put(self, entity: str, record: Record) -> None:
+        """Store a new version of a record, by its `id`."""
+        rows = self._rows.get(entity)
+        if rows is None:
+            rows = self._rows[entity] = {}
+        rows[record["id"]] = Row(record)
+
+    def remove(self, entity: str, id: str) -> None:
+        """Forget a record."""
+        self._rows.setdefault(entity, {})[id] = None
+
+    def all(self, entity: str) -> Iterator[Row]:
+        """Every row of an entity."""
+        own = self._rows.get(entity)
+        found = self.below.all(entity)
+        return found if not own else self._merged(entity, found, own, lambda row: True)
+
+    def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
+        """The rows whose indexed member `path` equals `value`. KeyError if it is not indexed."""
+        own = self._rows.get(entity)
+        found = self.below.where(entity, path, value)
+        return found if not own else self._merged(entity, found, own, lambda row: at(row.record, path) == value)
+
+    def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
+        """How many rows `all` or `where` would give."""
+        if not self._rows.get(entity):
+            return self.below.count(entity, path, value)
+        return sum(1 for _ in (self.all(entity) if path == EVERY else self.where(entity, path, value)))
+
+    def changed(self) -> Iterator[tuple[str, str, Row | None]]:
+        """(entity, id, row or None if removed) of everything that changed."""
+        for entity, rows in self._rows.items():
+            for id, row in rows.items():
+                yield entity, id, row
+
+    def _merged(
+        self, entity: str, found: Iterator[Row], own: Mapping[str, Row | None], fits: Callable[[Row], bool]
+    ) -> Iterator[Row]:
+        """What lies below as it is now, each row in its place, then what is new here."""
+        seen = set()
+        for row in found:
+            id = row.record["id"]
+            if id not in own:
+                yield row
+                continue
+            seen.add(id)
+            changed = own[id]
+            if changed is not None and fits(changed):
+                yield changed
+        for id, each in own.items():
+            if each is not None and id not in seen and fits(each):
+                yield each

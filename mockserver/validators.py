@@ -41,6 +41,11 @@ class Validators:
         Names match whatever their case, unknown members are dropped, dates become canonical instants and fractional
         numbers Decimal. Raises Invalid, keyed by property path.
         """
+        whole = self.resolve(schema)
+        if "oneOf" in whole and "properties" not in whole:
+            # Against the one alternative that is meant: of all of them together, no mistake could be given its place.
+            of_list, of_one = (self.reader(each) for each in self._alternatives(whole))
+            return lambda value: (of_list if type(value) is list else of_one)(value)
         validator = self.compiled(schema)
         name, convert = self._namer(schema), self._converter(schema)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver import ids, wire
 from mockserver.domain.errors import Invalid, NotFound
 from mockserver.domain.machine import transition
-from mockserver.store import Layer, Record, Row
+from mockserver.store import Changes, Record, Row
 
 if TYPE_CHECKING:
     from mockserver.world import World
@@ -113,7 +113,7 @@ class Work:
         self.api = api
         self.workflows = workflows
         self.actor = actor
-        self.layer = Layer(world.layer.indexes, world.layer)
+        self.layer = Changes(world.layer)
         self.body: Mapping[str, Any] = {}
         """The request's body, canonical and valid; empty for jobs and where there is none"""
         self.params: Mapping[str, str] = {}
@@ -244,6 +244,7 @@ class Work:
         """Keep what was done. On a standing clock one millisecond passes, if anything changed."""
         changed = next(self.layer.changed(), None) is not None
         self.world.layer.absorb(self.layer)
+        self.world.commits += 1
         self.world.waiting |= self._waits
         if changed:
             self.world.clock.tick()

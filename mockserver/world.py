@@ -69,6 +69,8 @@ class World:
         self._seeded: tuple[Layer, datetime] | None = None
         self.apis = apis
         self.processing = processing or Processing()
+        self.commits = 0
+        """How many units of work were kept; tells whether anything may have changed since"""
         self.waiting = False
         """Whether any job waits; kept so that a request with none to run pays nothing."""
 

@@ -34,17 +34,17 @@ ROWS = list(range(25))
 def test_a_page_has_the_rows_from_offset_on_and_reports_the_effective_limit(
     query: str, rows: list[int], limit: int
 ) -> None:
-    shown, pagination = page(ROWS, parse(query), default=10, cap=20)
+    shown, pagination = page(ROWS, len(ROWS), parse(query), default=10, cap=20)
     assert shown == rows
     assert (pagination.limit, pagination.total) == (limit, 25)
 
 
 def test_an_offset_beyond_the_end_is_reported_as_asked() -> None:
-    assert page(ROWS, Query(offset=70), default=10, cap=20)[1] == Pagination(offset=70, limit=10, total=25)
+    assert page(ROWS, len(ROWS), Query(offset=70), default=10, cap=20)[1] == Pagination(offset=70, limit=10, total=25)
 
 
 def test_the_default_is_lowered_to_the_cap_as_well() -> None:
-    assert page(ROWS, Query(), default=10, cap=5)[1].limit == 5
+    assert page(ROWS, len(ROWS), Query(), default=10, cap=5)[1].limit == 5
 
 
 @PATIENT
@@ -53,7 +53,7 @@ def test_pages_that_follow_the_reported_limit_hold_every_row_once(rows: list[int
     seen: list[int] = []
     offset = 0
     while True:
-        shown, pagination = page(rows, Query(limit=limit, offset=offset), default=10, cap=cap)
+        shown, pagination = page(rows, len(rows), Query(limit=limit, offset=offset), default=10, cap=cap)
         seen += shown
         offset += pagination.limit
         if offset >= pagination.total:

@@ -53,7 +53,10 @@ def denied(role: str) -> set[str]:
 
 
 def assert_nothing_found(report: dict[str, Any]) -> None:
-    shown = [f"{each['code']} {each['operation']}\n{each['message']}\n{each.get('again')}\n{each.get('answer')}" for each in report["findings"]]
+    shown = [
+        f"{each['code']} {each['operation']}\n{each['message']}\n{each.get('again')}\n{each.get('answer')}"
+        for each in report["findings"]
+    ]
     assert not shown, f"{len(shown)} findings; the first:\n" + "\n\n".join(shown[:5])
 
 
@@ -62,7 +65,9 @@ def assert_refusals_draw_the_matrix(report: dict[str, Any], role: str, *, withou
     statuses = {label: set(found) for label, found in report["statuses"].items()}
     assert set(statuses) == set(labels().values()) - left_out
     assert {label for label, found in statuses.items() if found <= REFUSED} == denied(role) - left_out
-    unreached = {label: found for label, found in statuses.items() if not found <= REFUSED and not any(s < "400" for s in found)}
+    unreached = {
+        label: found for label, found in statuses.items() if not found <= REFUSED and not any(s < "400" for s in found)
+    }
     assert not unreached, "never succeeded, so hardly tested; teach tests/schemathesis/hooks.py what they need"
 
 

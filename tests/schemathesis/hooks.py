@@ -16,15 +16,15 @@ from schemathesis.generation.meta import TestPhase
 from mockserver import MockServer
 from mockserver.auth import Caller
 from mockserver.service import Endpoint, Service
-from mockserver.store import Record, at
+from mockserver.store import at
 from tests.driver import Client
+from tests.objects import objects, variables
 
 FILES = Path(__file__).parents[2] / "fixtures" / "charges"
 MOST = 24
 """Objects that an operation is tried on, at most."""
 AUTHORIZATION = "AUT-1000-0001"
 """The authorization of the pinned journals, of which charges are matched; pinned in fixtures/default.yaml."""
-
 
 
 class Guide:
@@ -34,14 +34,16 @@ class Guide:
         self.app = app
         self.service: Service = app.services["billing"]
         self.caller = caller
-        self._targets: dict[str, Iterator[dict[str, str]]] = {}
+        self._targets: dict[tuple[str, bool], Iterator[dict[str, str]]] = {}
         self._turns = itertools.count()
         self._sound = self._settle()
 
     def _settle(self) -> dict[str, dict[str, Any]]:
         """Members of bodies that go together by business rules; what they need beyond the default world is added to it."""
         operations = Client(self.app, self.app.token("operations"))
-        generated = operations.get("/statements?eq(status,Generated)&eq(billingType,Automated)&limit=2&order=id").json["data"]
+        generated = operations.get("/statements?eq(status,Generated)&eq(billingType,Automated)&limit=2&order=id").json[
+            "data"
+        ]
         shells = []
         for each in generated:
             operations.post(f"/statements/{each['id']}/queue")
@@ -49,8 +51,15 @@ class Guide:
             alike["price"] = {"currency": {name: each["price"]["currency"][name] for name in ("purchase", "sale")}}
             shells.append(operations.post("/statements", alike).json["id"])
         operations.post(f"/statements/{shells[1]}/children", {"id": generated[1]["id"]})
-        self._children = {"addStatementChild": {"id": shells[0]}}
-        self._children["removeStatementChild"] = {"id": shells[1], "childId": generated[1]["id"]}
+        # A journal whose ledgers are complete completes by itself; one that did not is what `complete` is for.
+        done = self.app.world.layer.get("Journal", "BJO-1000-0012")
+        assert done is not None
+        self.app.world.layer.put("Journal", {**done, "status": "Queued"})
+        self._fits = {
+            "completeJournal": [{"id": done["id"]}],
+            "addStatementChild": [{"id": shells[0]}],
+            "removeStatementChild": [{"id": shells[1], "childId": generated[1]["id"]}],
+        }
         self.app.world.settle_seed()
         work = self.app.world.work("billing")
         sold = next(
@@ -78,7 +87,10 @@ class Guide:
             return
         self.app.reset()
         if case.path_parameters and _is_right(case, ParameterLocation.PATH):
-            target = next(self._targets.setdefault(endpoint.id, self._cycle(endpoint)))
+            right = meta is None or meta.generation.mode is GenerationMode.POSITIVE
+            # What is wrong with a request must not hide behind a refusal for the object's state.
+            key = (endpoint.id, right)
+            target = next(self._targets.setdefault(key, self._cycle(endpoint, fit_only=not right)))
             case.path_parameters = {**case.path_parameters, **target}
         if isinstance(case.body, dict) and _is_right(case, ParameterLocation.BODY):
             case.body = self._filled(case.body, endpoint)
@@ -116,37 +128,30 @@ class Guide:
             offers = [*endpoint.offers, "*/*"]
             case.headers["Accept"] = offers[next(self._turns) % len(offers)]
 
-    def _cycle(self, endpoint: Endpoint) -> Iterator[dict[str, str]]:
+    def _cycle(self, endpoint: Endpoint, *, fit_only: bool) -> Iterator[dict[str, str]]:
         """Path parameters of objects of the caller: every other one in a state that fits, between them all other states."""
-        if endpoint.id in self._children:
-            fit, other = [self._children[endpoint.id]], self._objects(endpoint)[1]
-        else:
-            fit, other = self._objects(endpoint)
+        fit, other = self._objects(endpoint)
+        fit = self._fits.get(endpoint.id, fit)
         for n in itertools.count():
             if fit:
                 yield fit[n % len(fit)]
-            if other:
+            if other and not (fit and fit_only):
                 yield other[n % len(other)]
             if not fit and not other:
                 yield {}
 
     def _objects(self, endpoint: Endpoint) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Path parameters of what fits the operation, and of a few that do not for each state."""
-        operation, service = endpoint.operation, self.service
-        work = self.app.world.work("billing", self.caller.actor)
-        found: list[tuple[dict[str, str], Record, Record]] = []
-        if operation.below is None:
-            found = [({"id": row.record["id"]}, row.record, row.record) for row in service.rows(work, operation.entity)]
-        else:
-            name = _names(endpoint)[0]
-            for parent in (row.record for row in service.rows(work, operation.below)):
-                below = [row.record for row in service.below(work, operation.entity, operation.below, parent)]
-                if operation.does in ("list", "attach"):
-                    found.append(({name: parent["id"]}, parent, parent))
-                else:
-                    found += [({name: parent["id"], "id": each["id"]}, each, parent) for each in below]
-        machine = service.api.machines.get(operation.entity) if operation.event is not None else None
-        starts = {start for row in machine.rows if row.event == operation.event for start in row.starts} if machine else set()
+        operation = endpoint.operation
+        if not variables(operation.path):
+            return [], []
+        found = list(objects(self.app, self.caller.name, operation))
+        machine = self.service.api.machines.get(operation.entity) if operation.event is not None else None
+        starts = (
+            {start for row in machine.rows if row.event == operation.event for start in row.starts}
+            if machine
+            else set()
+        )
         fits, others, seen = [], [], Counter[Any]()
         for params, record, parent in sorted(found, key=lambda each: "-1000-" not in each[1]["id"]):
             state = at(record, machine.field) if machine is not None else record.get("type")
@@ -154,17 +159,17 @@ class Guide:
             if operation.does == "delete" and machine is None:
                 fit = fit and record["type"] == "Attachment"
             if operation.event is not None and operation.entity == "Charge":
-                fit = fit and parent["status"] in ("Review", "Reconciling") and parent["authorization"]["id"] == AUTHORIZATION
+                fit = (
+                    fit
+                    and parent["status"] in ("Review", "Reconciling")
+                    and parent["authorization"]["id"] == AUTHORIZATION
+                )
             if fit:
                 fits.append(params)
             elif seen[state] < 2:
                 others.append(params)
             seen[state] += 1
         return fits[:MOST], others
-
-
-def _names(endpoint: Endpoint) -> list[str]:
-    return [segment[1:-1] for segment in endpoint.operation.path.split("/") if segment.startswith("{")]
 
 
 def _is_right(case: Case, location: ParameterLocation) -> bool:

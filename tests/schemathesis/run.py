@@ -110,7 +110,9 @@ def fits(row: Mapping[str, Any], failure: Failure, case: Case, response: Respons
     if "places" in row and not (errors and all(re.fullmatch(row["places"], place) for place in errors)):
         return False
     # What is refused as unknown must be what was sent; else the refusal is about something that nobody said.
-    return not row.get("sent") or all(_sent(case.body, place) in "".join(messages) for place, messages in errors.items())
+    return not row.get("sent") or all(
+        _sent(case.body, place) in "".join(messages) for place, messages in errors.items()
+    )
 
 
 def _errors(response: Response) -> Mapping[str, list[str]]:

@@ -39,7 +39,7 @@ def make(work: Work) -> Record:
         "vendor": account(work, body.get("vendor"), "vendor", "Vendor"),
         **{name: body[name] for name in ("billingStartDate", "billingEndDate", "notes") if name in body},
         "externalIds": own_keys(work, body.get("externalIds")),
-        **summaries.priced(work, currency, summaries.summed(())),
+        **summaries.priced(work, currency, summaries.NOTHING),
     }
     has_order(work, ledger)
     return work.create("CustomLedger", ledger)
@@ -76,7 +76,7 @@ def load(work: Work, ledger: Record, upload: Upload) -> Record:
         content=upload.content,
     )
     Uploads.keep(work, ledger["id"], file["id"], "xlsx")
-    empty = summaries.priced(work, ledger["price"]["currency"], summaries.summed(()))
+    empty = summaries.priced(work, ledger["price"]["currency"], summaries.NOTHING)
     return without(ledger, "error") | empty
 
 

@@ -43,7 +43,7 @@ def make(work: Work) -> Record:
         **{name: authorization[name] for name in ("vendor", "product", "owner")},
         "price": {"currency": authorization["currency"]},
     }
-    return work.create("Journal", {**journal, **summaries.journal(work, journal, summaries.summed(()))})
+    return work.create("Journal", {**journal, **summaries.journal(work, journal, summaries.NOTHING)})
 
 
 @WORKFLOWS.loader("Journal")
@@ -70,7 +70,7 @@ def load(work: Work, journal: Record, upload: Upload) -> Record:
 
 def emptied(work: Work, journal: Record) -> dict[str, Any]:
     """The journal as it is without charges, and without error."""
-    return without(journal, "error") | summaries.journal(work, journal, summaries.summed(()))
+    return without(journal, "error") | summaries.journal(work, journal, summaries.NOTHING)
 
 
 def discard_charges(work: Work, id: str) -> None:
@@ -105,7 +105,7 @@ def _build(work: Work, journal: Record) -> summaries.Summary:
 
     note = Uploads.find(work, journal["id"])
     if note is None:
-        return summaries.summed(())
+        return summaries.NOTHING
     lines = read_lines(Uploads.content(work, note), note["kind"])
     charges = list(Processor(work, journal).of_lines((line.data, line.errors) for line in lines))
     faults: dict[str, Sequence[str]] = {}

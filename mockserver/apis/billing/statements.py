@@ -214,7 +214,7 @@ def make(work: Work) -> Record:
         **({} if client is None else {"client": client}),
         **refs,
         **({"statusNotes": body["statusNotes"]} if "statusNotes" in body else {}),
-        **summaries.priced(work, currency, summaries.summed(())),
+        **summaries.priced(work, currency, summaries.NOTHING),
         "statistics": dict.fromkeys(("statements", "products", "agreements", "licensees"), 0),
     }
     return work.create("Statement", statement)
@@ -286,7 +286,7 @@ def _consolidate(work: Work, parent: Record) -> None:
     children = _children(work, parent)
     parts = [summaries.summed(work.where("Charge", "statement.id", child["id"])) for child in children]
     counts = [part.processing for part in parts]
-    processing = {name: sum(count[name] for count in counts) for name in summaries.summed(()).processing}
+    processing = {name: sum(count[name] for count in counts) for name in summaries.NOTHING.processing}
     price = summaries.added(work, parent["price"]["currency"], parts)
     distinct = {f"{name}s": len({child[name]["id"] for child in children if name in child}) for name in PARTIES[4:]}
     work.put(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import Any
 
 from mockserver.apis.billing import rules
@@ -56,6 +57,10 @@ def summed(charges: Iterable[Record]) -> Summary:
     return Summary(processing, upload, rules.Totals(pp, sp, bsp, cost), frozenset(rates))
 
 
+NOTHING = summed(())
+"""What no charges come to."""
+
+
 def scale(work: Work) -> rules.Scale:
     """The places of what is put out."""
     return rules.scale(work.api.conventions.money)
@@ -66,15 +71,20 @@ def is_billable(charge: Record) -> bool:
     return bool(charge["processing"]["status"] == "Ready")
 
 
+@lru_cache(maxsize=64)  # above all for what has no charges yet
+def _members(totals: rules.Totals, scale: rules.Scale) -> dict[str, Any]:
+    return totals.members(scale)
+
+
 def journal(work: Work, record: Record, summary: Summary) -> dict[str, Any]:
     """The members of a journal that follow from its charges."""
-    price = {"currency": record["price"]["currency"], **summary.totals.members(scale(work))}
+    price = {"currency": record["price"]["currency"], **_members(summary.totals, scale(work))}
     return {"price": price, "upload": summary.upload, "processing": summary.processing}
 
 
 def priced(work: Work, currency: Any, summary: Summary) -> dict[str, Any]:
     """The members of a ledger, custom ledger or statement that follow from its charges."""
-    return {"price": {"currency": currency, **summary.totals.members(scale(work))}, "processing": summary.processing}
+    return {"price": {"currency": currency, **_members(summary.totals, scale(work))}, "processing": summary.processing}
 
 
 def added(work: Work, currency: Any, parts: Iterable[Summary]) -> dict[str, Any]:
