@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ JSON_LIMIT = 10_000_000
 FRAMING = 1_000_000
 """Bytes a multipart body may hold beside its file."""
 PARTS = 50
+# The parser of forms warns of each broken one; the caller is told, and nobody shall fill the terminal.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 UNREADABLE = "Bad Request"
 MULTIPART = "multipart/form-data"
 

@@ -14,7 +14,7 @@ from mockserver import links, negotiation, wire
 from mockserver.domain.errors import Conflict, Invalid, NotFound
 from mockserver.paging import page
 from mockserver.rql import Query, ordering, predicate
-from mockserver.service import member
+from mockserver.service import Rows, member
 from mockserver.store import Record, Row
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def list_(x: Exchange) -> Reply:
     operation, service, work, query = x.operation, x.service, x.work, x.query
     found = _found(x)
     if x.media not in (None, JSON):
-        return _file(x, list(found.rows))
+        return _file(x, list(found))
     paging = service.api.conventions.paging
-    shown, pagination = page(found.rows, found.total, query, default=paging["default"], cap=paging["cap"])
+    shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
     meta: dict[str, Any] = {
@@ -63,34 +63,19 @@ def list_(x: Exchange) -> Reply:
     return Reply(200, b'{"$meta":' + wire.dump(meta) + b',"data":[' + b",".join(items) + b"]}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The rows of a list in their order, and how many they are: known without looking at each where nothing filters."""
-
-    rows: Iterable[Row]
-    total: int
-
-
-def _found(x: Exchange) -> _Found:
+def _found(x: Exchange) -> Rows:
+    """The rows that the query asks for, of those that the caller may see."""
     operation, service, work, query = x.operation, x.service, x.work, x.query
     entity = operation.entity
-    if entity in service.plugin.derived:
-        assert x.parent is not None
-        rows = service.derive(work, entity, x.parent)
-        found = _Found(rows, len(rows))
+    if operation.below is None:
+        rows = service.rows(work, entity)
     else:
-        if operation.below is not None:
-            assert x.parent is not None
-            bucket: tuple[str, str | None] | None = (f"{member(operation.below)}.id", x.parent["id"])
-        else:
-            bucket = service.bucket(work, entity)
-        if bucket is None:
-            return _Found((), 0)
-        found = _Found(work.layer.where(entity, *bucket), work.layer.count(entity, *bucket))
+        assert x.parent is not None
+        rows = service.below(work, entity, operation.below, x.parent)
     if query.filter is None and not query.order:
-        return found
+        return rows
     shape, hidden, expand = service.shape(entity), service.hidden(entity, x.role), service.expand(work, x.role)
-    chosen = list(found.rows)
+    chosen = list(rows)
     if query.filter is not None:
         keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
         chosen = [row for row in chosen if keeps(row.record)]
@@ -98,7 +83,7 @@ def _found(x: Exchange) -> _Found:
         by_id = {row.record["id"]: row for row in chosen}
         sort = ordering(query.order, shape, hidden=hidden, expand=expand)
         chosen = [by_id[record["id"]] for record in sort([row.record for row in chosen])]
-    return _Found(chosen, len(chosen))
+    return Rows(chosen, len(chosen))
 
 
 def read(x: Exchange) -> Reply:
@@ -260,11 +245,12 @@ def _lay(target: dict[str, Any], name: str, value: Any) -> None:
 
 def dense(value: Any) -> Any:
     """A value without the members that are null: a record never holds one."""
-    if isinstance(value, list):
-        return [dense(each) for each in value]
-    if isinstance(value, dict):
-        return {name: dense(each) for name, each in value.items() if each is not None}
-    return value
+    kind = type(value)
+    if kind is dict:
+        return {
+            name: each if type(each) is str else dense(each) for name, each in value.items() if each is not None
+        }
+    return [dense(each) for each in value] if kind is list else value
 
 
 # Answering

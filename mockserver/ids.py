@@ -10,11 +10,17 @@ from specs.tables import Identifier
 
 def spread(seed: int, entity: str, count: int, digits: int) -> str:
     """The `count`-th number of `digits` digits of this entity under this seed; distinct counts give distinct numbers."""
-    size = 10**digits
-    # A step that ends in 1, 3, 7 or 9 shares no factor with a power of ten, so the walk visits every number once.
-    step = int(_hash(f"{entity}/step/{digits}"), 16) % (size // 10) * 10 + 7
-    start = int(_hash(f"{seed}/{entity}"), 16)
+    start, step, size = _walk(seed, entity, digits)
     return str((start + count * step) % size).zfill(digits)
+
+
+@lru_cache(maxsize=256)  # one an entity, asked for with every new record
+def _walk(seed: int, entity: str, digits: int) -> tuple[int, int, int]:
+    """Start, step and size of the walk over all numbers of so many digits."""
+    size = 10**digits
+    # A step that ends in 7 shares no factor with a power of ten, so the walk visits every number once.
+    step = int(_hash(f"{entity}/step/{digits}"), 16) % (size // 10) * 10 + 7
+    return int(_hash(f"{seed}/{entity}"), 16) % size, step, size
 
 
 def derived(identifier: Identifier, *parts: str) -> str:
@@ -28,6 +34,5 @@ def digits(id: str) -> str:
     return "".join(character for character in id if character.isdigit())
 
 
-@lru_cache(maxsize=256)  # two texts an entity, asked for with every new record
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

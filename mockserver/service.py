@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -21,6 +21,17 @@ from specs.tables import ALL, Api, Capability, Operation
 
 Derived = Callable[[Work, Record], Sequence[Record]]
 MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows in their order, and how many they are, which is known without looking at each."""
+
+    each: Iterable[Row]
+    total: int
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +184,23 @@ class Service:
         member = rows.get(work.actor.role)
         return member == ALL or (member is not None and at(record, member) == work.actor.account)
 
-    def bucket(self, work: Work, entity: str) -> tuple[str, str | None] | None:
-        """(indexed member, value) of the rows that the actor may see of an entity; None where that is none."""
+    def rows(self, work: Work, entity: str) -> Rows:
+        """The rows of an entity that the actor may see, oldest first."""
         rows = self.api.visibility[entity].rows
         member = rows.get(work.actor.role) if not isinstance(rows, str) else None
         if member is None:
-            return None
-        return (EVERY, None) if member == ALL else (member, work.actor.account)
+            return Rows((), 0)
+        path, value = (EVERY, None) if member == ALL else (member, work.actor.account)
+        return Rows(work.layer.where(entity, path, value), work.layer.count(entity, path, value))
 
-    def derive(self, work: Work, entity: str, parent: Record) -> list[Row]:
-        """The rows of an entity that is not stored but follows from its parent."""
-        return [Row(record) for record in self.plugin.derived[entity](work, parent)]
+    def below(self, work: Work, entity: str, parent_entity: str, parent: Record) -> Rows:
+        """The rows of an entity that lie below a parent, stored or derived."""
+        derived = self.plugin.derived.get(entity)
+        if derived is not None:
+            records = derived(work, parent)
+            return Rows([Row(record) for record in records], len(records))
+        path = f"{member(parent_entity)}.id"
+        return Rows(work.layer.where(entity, path, parent["id"]), work.layer.count(entity, path, parent["id"]))
 
     def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
         """(parent, row) that a path speaks of. Raises NotFound for what is missing, foreign or below another parent."""
@@ -196,7 +213,7 @@ class Service:
             return None, self._own(work, operation.entity, params["id"])
         assert parent is not None
         if operation.entity in self.plugin.derived:
-            rows = self.derive(work, operation.entity, parent)
+            rows = self.below(work, operation.entity, operation.below, parent)
             row = next((row for row in rows if row.record["id"] == params["id"]), None)
         else:
             row = work.row(operation.entity, params["id"])

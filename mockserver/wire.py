@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=4096)  # a file of charges names the same few periods over and over
 def parse_instant(text: str) -> str:
     """The canonical text of an instant or date as callers write it; a date means midnight UTC, no offset means UTC.
 

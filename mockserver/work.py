@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mockserver import ids, wire
@@ -118,12 +117,15 @@ class Work:
         """The request's body, canonical and valid; empty for jobs and where there is none"""
         self.params: Mapping[str, str] = {}
         """The path's parameters"""
+        self._now: str | None = None
         self._waits = False
 
-    @cached_property
+    @property
     def now(self) -> str:
         """The instant at which this unit of work happens, the same for all of it."""
-        return wire.instant(self.world.clock.now())
+        if self._now is None:
+            self._now = wire.instant(self.world.clock.now())
+        return self._now
 
     # Reading
 

@@ -73,6 +73,8 @@ class World:
         """How many units of work were kept; tells whether anything may have changed since"""
         self.waiting = False
         """Whether any job waits; kept so that a request with none to run pays nothing."""
+        self.refusals = 0
+        """How many requests were refused: what trace ids are told apart by"""
 
     def settle_seed(self) -> None:
         """Make what the world holds now its seed: what happens from here on lies in a layer above it."""
@@ -86,6 +88,8 @@ class World:
         seed, start = self._seeded
         self.layer = Layer(seed.indexes, seed)
         self.clock.set(start)
+        self.commits += 1
+        self.refusals = 0
         self.waiting = next(self.jobs(), None) is not None
 
     def work(self, api: str, actor: Actor = SYSTEM) -> Work:

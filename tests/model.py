@@ -665,8 +665,9 @@ class Model:
             return
         if all(self._is_final(each) for each in self.statements if each.home == home):
             found.status = "Completed"
-            if isinstance(found, Ledger) and all(each.status == "Completed" for each in self._ledgers(found.journal)):
-                self.journals[found.journal].status = "Completed"
+            if isinstance(found, Ledger) and self.journals[found.journal].status == "Queued":
+                if all(each.status == "Completed" for each in self._ledgers(found.journal)):
+                    self.journals[found.journal].status = "Completed"
 
     def _is_final(self, statement: Statement) -> bool:
         if statement.status == "Consolidated":

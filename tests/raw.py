@@ -1,4 +1,4 @@
-"""Requests as bytes, right or wrong, handed to the ASGI application; the body may come in pieces that are made as they are read."""
+"""Requests as bytes, right or wrong, handed to the application; a body may come in pieces made as they are read."""
 
 from __future__ import annotations
 

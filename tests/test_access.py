@@ -1,4 +1,4 @@
-"""Who may call what, cell by cell on the running server; what a refusal says, and that it changes nothing (a, b.2, b.8, Q41)."""
+"""Who may call what, cell by cell on the running server; a refusal changes nothing (billing a, b.2, b.8, Q41)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ BEYOND = {
     **dict.fromkeys(("getJournalSeller", "updateJournalAttachment"), "vo"),
     **dict.fromkeys(("queueLedger", "queueCustomLedger", "updateCustomLedgerAttachment"), "o"),
     **dict.fromkeys(("createLedgerAttachment", "updateLedgerAttachment", "deleteLedgerAttachment"), "o"),
-    **dict.fromkeys(("createConsolidatedStatement", "updateStatement", "addStatementChild", "removeStatementChild"), "o"),
+    **dict.fromkeys(
+        ("createConsolidatedStatement", "updateStatement", "addStatementChild", "removeStatementChild"), "o"
+    ),
     **dict.fromkeys(("queueStatement", "setStatementPending", "issueStatement", "setStatementError"), "o"),
     **dict.fromkeys(("listStatementAttachments", "getStatementAttachment"), "co"),
     **dict.fromkeys(("createStatementAttachment", "updateStatementAttachment", "deleteStatementAttachment"), "o"),
@@ -83,7 +85,9 @@ def spoilt(request: Request) -> Iterator[Request]:
     yield request
     yield missing(request)
     yield replace(request, path=request.path + "/../x" if "{" in request.path else request.path + "?eq(((")
-    yield replace(request, body=None, content=b'{"broken', headers={**request.headers, "content-type": "application/json"})
+    yield replace(
+        request, body=None, content=b'{"broken', headers={**request.headers, "content-type": "application/json"}
+    )
     yield replace(request, body=None, content=b"x", headers={**request.headers, "content-type": "image/png"})
 
 
@@ -194,7 +198,9 @@ def test_a_foreign_object_reads_like_a_missing_one(app: MockServer, as_: As, id:
     if len(mine) > 1:
         paths.append(paths[0].replace(mine[1], theirs[1]))
     for path in paths:
-        foreign, nowhere = (_blank(replace(request, path=each).send(as_(role))) for each in (path, missing(request).path))
+        foreign, nowhere = (
+            _blank(replace(request, path=each).send(as_(role))) for each in (path, missing(request).path)
+        )
         assert foreign["status"] == 404
         assert foreign == nowhere
     assert fingerprint(app.world) == before
@@ -211,7 +217,9 @@ def test_a_child_of_another_parent_reads_like_one_that_is_nowhere(app: MockServe
     request = caller.capability(id)
     parent, own = MISSING_ID.findall(request.path)
     record = caller.work.need(operation.below or "", parent)
-    siblings = {row.record["id"] for row in caller.service.below(caller.work, operation.entity, operation.below or "", record)}
+    siblings = {
+        row.record["id"] for row in caller.service.below(caller.work, operation.entity, operation.below or "", record)
+    }
     try:
         foreign = Others(app, role).ids(operation, beside=siblings)[1]
     except LookupError:
@@ -231,7 +239,9 @@ def _blank(answer: Answer) -> dict[str, Any]:
     return {**problem, "detail": MISSING.sub(r"\1", problem["detail"]), "traceId": ""}
 
 
-@pytest.mark.parametrize("id", ["x", "BJO-1", "bjo-1000-0001", "BLE-1000-0001", "%00", "%2e%2e", "%F0%9F%92%A9", "0" * 3000])
+@pytest.mark.parametrize(
+    "id", ["x", "BJO-1", "bjo-1000-0001", "BLE-1000-0001", "%00", "%2e%2e", "%F0%9F%92%A9", "0" * 3000]
+)
 def test_an_id_of_another_form_is_a_missing_one(vendor: Client, id: str) -> None:
     for answer in (vendor.get(f"/journals/{id}"), vendor.put(f"/journals/{id}", {}), vendor.delete(f"/journals/{id}")):
         assert (answer.status, answer.json["title"]) == (404, "Not Found")
@@ -373,11 +383,14 @@ def test_an_overlay_flips_its_cells_and_no_others(tmp_path: Path) -> None:
 def test_the_file_and_the_list_of_charges_are_two_cells_of_one_operation(tmp_path: Path) -> None:
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(
-        "billing:\n  deny:\n    - {operation: getJournalChargesFile, role: vendor, reason: no files}\n", encoding="utf-8"
+        "billing:\n  deny:\n    - {operation: getJournalChargesFile, role: vendor, reason: no files}\n",
+        encoding="utf-8",
     )
     app = create_app("billing", overlay=overlay)
     vendor = Client(app, app.token("vendor"))
     journal = Valid(app, "vendor").one("Journal", status("Review"))["id"]
     accepts = {"application/json": 200, "*/*": 200, "": 200, "text/csv": 403, "application/jsonl": 403}
-    found = {accept: vendor.get(f"/journals/{journal}/charges", headers={"accept": accept}).status for accept in accepts}
+    found = {
+        accept: vendor.get(f"/journals/{journal}/charges", headers={"accept": accept}).status for accept in accepts
+    }
     assert found == accepts

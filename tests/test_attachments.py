@@ -42,10 +42,14 @@ class Home:
 HOMES = {
     "Journal": Home("/journals/BJO-1000-0005/attachments", "JOA", "journal", "vendor", "operations"),
     "Ledger": Home("/ledgers/BLE-1000-0012-1000-0001/attachments", "LEA", "ledger", "operations", "operations"),
-    "CustomLedger": Home("/custom-ledgers/CLE-1000-0003/attachments", "CLA", "customLedger", "operations", "operations"),
+    "CustomLedger": Home(
+        "/custom-ledgers/CLE-1000-0003/attachments", "CLA", "customLedger", "operations", "operations"
+    ),
     "Statement": Home("/statements/SOM-1000-0001-0000-0006/attachments", "STA", "statement", "operations", "client"),
     "Invoice": Home("/invoices/INV-1000-0001-0000-0001/attachments", "INA", "invoice", "operations", "client"),
-    "CreditMemo": Home("/credit-memos/CRD-1000-0001-0000-0001/attachments", "CMA", "creditMemo", "operations", "client"),
+    "CreditMemo": Home(
+        "/credit-memos/CRD-1000-0001-0000-0001/attachments", "CMA", "creditMemo", "operations", "client"
+    ),
 }
 KINDS = pytest.mark.parametrize("kind", HOMES)
 
@@ -91,7 +95,12 @@ def test_a_new_attachment_has_all_that_is_known_of_it(app: MockServer, as_: As, 
     assert answer.status == 201
     shown = answer.json
     assert re.fullmatch(home.prefix + (r"(-\d{4}){4}" if kind == "CreditMemo" else r"(-\d{4}){2}"), shown["id"])
-    wanted = {"name": "Check list", "description": "By hand.", "type": "Attachment", "filename": "checks.txt"}
+    wanted: dict[str, Any] = {
+        "name": "Check list",
+        "description": "By hand.",
+        "type": "Attachment",
+        "filename": "checks.txt",
+    }
     wanted |= {"size": len(TEXT), "contentType": "text/plain", "isDeleted": False, "revision": 1}
     assert {name: shown.get(name) for name in wanted} == wanted
     assert shown[home.member]["id"] == home.parent
@@ -268,11 +277,24 @@ def test_an_empty_file_is_a_file(app: MockServer, as_: As) -> None:
 def test_accept_chooses_between_what_is_known_and_the_file(app: MockServer, as_: As, kind: str) -> None:
     path = made(as_, kind)
     reader = as_(HOMES[kind].reader)
-    for accept in ("application/json", "application/json, text/plain;q=0.5", "text/html;q=0.1, application/json", None, ""):
+    for accept in (
+        "application/json",
+        "application/json, text/plain;q=0.5",
+        "text/html;q=0.1, application/json",
+        None,
+        "",
+    ):
         answer = reader.get(path, headers={} if accept is None else {"accept": accept})
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json"), accept
         assert answer.json["filename"] == "checks.txt"
-    for accept in ("*/*", "text/plain", "TEXT/PLAIN", "text/*", "text/plain;q=0.2, application/json;q=0.1", "text/csv, */*"):
+    for accept in (
+        "*/*",
+        "text/plain",
+        "TEXT/PLAIN",
+        "text/*",
+        "text/plain;q=0.2, application/json;q=0.1",
+        "text/csv, */*",
+    ):
         answer = reader.get(path, headers={"accept": accept})
         assert (answer.status, answer.content) == (301, b""), accept
         file = follow(app, answer)
@@ -387,7 +409,16 @@ def test_a_link_never_leads_to_a_host_that_cannot_be(as_: As, host: str) -> None
     assert answer.headers["location"].startswith("http://127.0.0.1:8000/files/")
 
 
-NAMES = ["plain.txt", "with space.txt", "a;b.txt", "a'b.txt", "100%.txt", "größe-数量-💶.txt", "..\\x.txt", "x" * 300 + ".txt"]
+NAMES = [
+    "plain.txt",
+    "with space.txt",
+    "a;b.txt",
+    "a'b.txt",
+    "100%.txt",
+    "größe-数量-💶.txt",
+    "..\\x.txt",
+    "x" * 300 + ".txt",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -444,7 +475,8 @@ def test_a_journals_attachment_is_updated_by_vendor_and_operations(as_: As) -> N
 def test_a_name_that_cannot_be_is_refused(app: MockServer, as_: As) -> None:
     path = made(as_, "Journal")
     before = fingerprint(app.world)
-    for body in ({"name": 7}, {"name": ""}, {"description": []}, [], "x", None):
+    bodies: tuple[Any, ...] = ({"name": 7}, {"name": ""}, {"description": []}, [], "x", None)
+    for body in bodies:
         answer = as_("vendor").put(path, body)
         assert answer.status == 400, body
     assert fingerprint(app.world) == before
@@ -498,7 +530,12 @@ def test_below_another_parent_an_attachment_is_not_found(app: MockServer, as_: A
     other = valid.one(kind, lambda each: each["id"] != home.parent)["id"]
     wrong = f"{collection}/{other}/attachments/{path.rpartition('/')[2]}"
     before = fingerprint(app.world)
-    for answer in (writer.get(wrong), writer.get(wrong, headers={"accept": "*/*"}), writer.put(wrong, {}), writer.delete(wrong)):
+    for answer in (
+        writer.get(wrong),
+        writer.get(wrong, headers={"accept": "*/*"}),
+        writer.put(wrong, {}),
+        writer.delete(wrong),
+    ):
         assert answer.status == 404
     assert fingerprint(app.world) == before
     assert writer.get(path).status == 200
@@ -524,7 +561,12 @@ def test_an_upload_is_registered_as_an_input_under_its_files_name(app: MockServe
     part = valid.file("Journal", journal)
     assert send(as_("vendor"), f"/journals/{journal}/upload", part).status == 200
     [shown] = as_("vendor").get(f"/journals/{journal}/attachments").json["data"]
-    wanted: dict[str, Any] = {"type": "Input", "name": "charges.jsonl", "filename": "charges.jsonl", "size": len(part.content)}
+    wanted: dict[str, Any] = {
+        "type": "Input",
+        "name": "charges.jsonl",
+        "filename": "charges.jsonl",
+        "size": len(part.content),
+    }
     assert {name: shown[name] for name in wanted} == wanted
     answer = as_("vendor").get(f"/journals/{journal}/attachments/{shown['id']}", headers={"accept": "*/*"})
     assert follow(app, answer).content == part.content

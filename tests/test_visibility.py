@@ -1,4 +1,4 @@
-"""Who sees what: members, rows and counts, in bodies, lists, filters, orders, selections and files (billing b.2, b.5, c)."""
+"""Who sees what: members and rows, in bodies, lists, counts, filters, orders and files (billing b.2, b.5, c)."""
 
 from __future__ import annotations
 
@@ -150,12 +150,7 @@ READ = {
     "CreditMemo": {"client": "listCreditMemos", "operations": "listCreditMemos"},
     "CreditMemoLine": {"client": "listCreditMemoLines", "operations": "listCreditMemoLines"},
 }
-CASES = [
-    (entity, member, role)
-    for entity, members in WHO_SEES.items()
-    for member in members
-    for role in READ[entity]
-]
+CASES = [(entity, member, role) for entity, members in WHO_SEES.items() for member in members for role in READ[entity]]
 HIDDEN = [(entity, member, role) for entity, member, role in CASES if role[0] not in WHO_SEES[entity][member]]
 SHOWN = [(entity, member, role) for entity, member, role in CASES if role[0] in WHO_SEES[entity][member]]
 
@@ -301,7 +296,13 @@ def test_a_hidden_member_is_no_ground_for_a_filter_or_an_order(
         inner = leaf.partition(".")[2]
         queries = [f"any(lines,ne({inner},null()))", f"all(lines,eq({inner},null()))", f"any(lines,in({inner},(1)))"]
     else:
-        queries = [f"ne({leaf},null())", f"{leaf}=1", f"not(eq({leaf},1))", f"or(eq(id,x),gt({leaf},1))", f"out({leaf},(1))"]
+        queries = [
+            f"ne({leaf},null())",
+            f"{leaf}=1",
+            f"not(eq({leaf},1))",
+            f"or(eq(id,x),gt({leaf},1))",
+            f"out({leaf},(1))",
+        ]
         queries += [f"order={leaf}", f"order=-{leaf}", f"order=id,{leaf}", f"eq(id,{leaf})", leaf.upper() + "=1"]
     for query in queries:
         # Compared as a constant, a name says nothing of the property: that one is taken.
@@ -324,10 +325,30 @@ def test_a_refusal_of_a_hidden_name_does_not_name_others(app: MockServer, as_: A
 # References
 
 EXPANSIONS = [
-    ("vendor", "/journals/BJO-1000-0005/attachments", "journal", ("processing", "price.totalSP", "price.markup", "externalIds.operations")),
-    ("vendor", "/journals/BJO-1000-0005/charges", "journal", ("processing", "price.totalSP", "backup", "externalIds.operations")),
-    ("client", "/invoices", "statement", ("processing", "price.totalPP", "price.currency.rate", "externalIds.operations")),
-    ("client", "/statements/SOM-1000-0001-0000-0006/attachments", "statement", ("processing", "price.totalPP", "price.markup")),
+    (
+        "vendor",
+        "/journals/BJO-1000-0005/attachments",
+        "journal",
+        ("processing", "price.totalSP", "price.markup", "externalIds.operations"),
+    ),
+    (
+        "vendor",
+        "/journals/BJO-1000-0005/charges",
+        "journal",
+        ("processing", "price.totalSP", "backup", "externalIds.operations"),
+    ),
+    (
+        "client",
+        "/invoices",
+        "statement",
+        ("processing", "price.totalPP", "price.currency.rate", "externalIds.operations"),
+    ),
+    (
+        "client",
+        "/statements/SOM-1000-0001-0000-0006/attachments",
+        "statement",
+        ("processing", "price.totalPP", "price.markup"),
+    ),
     ("client", "/invoices/INV-1000-0001-0000-0001/attachments", "invoice", ("price.totalPP", "lines.salesMarkup")),
     ("client", "/invoices/INV-1000-0001-0000-0001/lines", "invoice", ("price.margin", "lines.purchasePriceLcy")),
 ]
@@ -373,14 +394,15 @@ SALE, PURCHASE = ("price.unitSP", "price.SPx1"), ("price.unitPP", "price.PPx1")
 
 
 @pytest.mark.parametrize("media", ["text/csv", XLSX, "application/jsonl"])
-@pytest.mark.parametrize(("role", "path", "shown"), [
-    ("vendor", "/journals/BJO-1000-0005/charges", PURCHASE),
-    ("operations", "/journals/BJO-1000-0005/charges", SALE),
-    ("client", "/statements/SOM-1000-0001-0000-0006/charges", SALE),
-])
-def test_a_file_shows_what_the_list_shows(
-    as_: As, role: str, path: str, shown: tuple[str, str], media: str
-) -> None:
+@pytest.mark.parametrize(
+    ("role", "path", "shown"),
+    [
+        ("vendor", "/journals/BJO-1000-0005/charges", PURCHASE),
+        ("operations", "/journals/BJO-1000-0005/charges", SALE),
+        ("client", "/statements/SOM-1000-0001-0000-0006/charges", SALE),
+    ],
+)
+def test_a_file_shows_what_the_list_shows(as_: As, role: str, path: str, shown: tuple[str, str], media: str) -> None:
     found = as_(role).get(path, headers={"accept": media})
     assert found.status == 200
     listed = answer(as_(role), f"{path}?limit=100")["data"]
@@ -438,7 +460,8 @@ def pages(client: Client, path: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("entity", "caller"), [(entity, caller) for entity in COLLECTIONS for caller in READERS.get(entity, ("operations",))]
+    ("entity", "caller"),
+    [(entity, caller) for entity in COLLECTIONS for caller in READERS.get(entity, ("operations",))],
 )
 def test_a_list_shows_ones_own_rows_and_counts_no_others(app: MockServer, as_: As, entity: str, caller: str) -> None:
     path = COLLECTIONS[entity]
@@ -543,8 +566,16 @@ def test_no_answer_holds_a_member_that_the_spec_does_not_declare(app: MockServer
         spec = document["paths"][operation.path.removeprefix("/public/v1/billing")]["get"]
         schema = spec["responses"]["200"]["content"]["application/json"]["schema"]
         path = valid.operation(operation).path
-        for select in ("", "?select=*", "?select=+audit,seller,buyer,agreement,journal,statement,ledger,subscription,item"):
-            declared.walk(answer(client, f"{path}{select}" + ("&limit=100" if select and operation.does == "list" else "")), schema, operation.id)
+        for select in (
+            "",
+            "?select=*",
+            "?select=+audit,seller,buyer,agreement,journal,statement,ledger,subscription,item",
+        ):
+            declared.walk(
+                answer(client, f"{path}{select}" + ("&limit=100" if select and operation.does == "list" else "")),
+                schema,
+                operation.id,
+            )
             walked += 1
     assert walked > 20
     assert declared.faults == set()
@@ -553,13 +584,18 @@ def test_no_answer_holds_a_member_that_the_spec_does_not_declare(app: MockServer
 def test_every_object_of_the_default_world_is_declared(app: MockServer, operations: Client) -> None:
     declared = Declared(app)
     for path in COLLECTIONS.values():
-        schema = app.services["billing"].api.document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        schema = app.services["billing"].api.document["paths"][path]["get"]["responses"]["200"]["content"][
+            "application/json"
+        ]["schema"]
         for offset in (0, 100):
             declared.walk(answer(operations, f"{path}?select=*&limit=100&offset={offset}"), schema, path)
     assert declared.faults == set()
 
 
-@pytest.mark.parametrize(("client_name", "query"), [("vendor", "eq(vendor.id,'ACC-1000-0003')"), ("vendor", "vendor.name=Copperline Systems")])
+@pytest.mark.parametrize(
+    ("client_name", "query"),
+    [("vendor", "eq(vendor.id,'ACC-1000-0003')"), ("vendor", "vendor.name=Copperline Systems")],
+)
 def test_a_filter_does_not_reach_over_to_others(as_: As, client_name: str, query: str) -> None:
     found = as_(client_name).get(f"/journals?{quote(query, safe='(),=')}")
     assert found.json["$meta"]["pagination"]["total"] == 0

@@ -1,4 +1,4 @@
-"""For every operation a request that is right in every respect: on an object of the caller's own, in a state that allows it.
+"""For every operation a request that is right in every respect: on an object of the caller's own, in a fit state.
 
 So a test that spoils one thing knows that nothing else can be the reason of a refusal.
 """
@@ -77,7 +77,7 @@ def removable(record: Record) -> bool:
     return record["type"] == "Attachment" and not record["isDeleted"]
 
 
-def _charge_in(journal: tuple[str, ...], *names: str) -> Fits:
+def _charge(*names: str) -> Fits:
     return lambda charge: charge["processing"]["status"] in names and "parent" not in charge
 
 
@@ -110,8 +110,8 @@ FITS: Mapping[str, Fits] = {
     "removeStatementChild": lambda one: one["status"] == "Generated" and one["billingType"] == "Consolidated",
     "disableManualOverride": status("Active"),
     "enableManualOverride": status("Disabled"),
-    "matchJournalCharge": _charge_in(("Review",), "Ready", "Error"),
-    "ignoreJournalCharge": _charge_in(("Review",), "Ready"),
+    "matchJournalCharge": _charge("Ready", "Error"),
+    "ignoreJournalCharge": _charge("Ready"),
     "resetJournalCharge": lambda charge: charge.get("reconciliation", {}).get("type") in ("Match", "Ignore"),
 }
 # operation -> in which states the parent allows it
@@ -228,7 +228,11 @@ class Valid:
         ]
 
     def subscription(self, journal: Record) -> Record:
-        """A subscription that a journal's charges may be for: not split, priced, billed automatically."""
+        """The first subscription that a journal's charges may be for."""
+        return next(self.subscriptions(journal))
+
+    def subscriptions(self, journal: Record) -> Iterator[Record]:
+        """Those that a journal's charges may be for: not split, priced, billed automatically."""
         blocked = {
             (each["client"]["id"], each["vendor"]["id"])
             for each in self.work.all("ManualOverride")
@@ -240,8 +244,7 @@ class Valid:
             splits = any(each.get("split", {}).get("active") for each in (found, agreement))
             is_under = at(found, "authorization.id") == journal["authorization"]["id"]
             if is_under and not splits and "markup" in agreement and pair not in blocked:
-                return found
-        raise LookupError(f"no subscription for {journal['id']}")
+                yield found
 
     def rows(self, ledger: Record) -> list[dict[str, Any]]:
         """Rows that a custom ledger takes."""
@@ -353,7 +356,8 @@ class Valid:
 
     def _document(self, number: str) -> Any:
         buyer = next(self.work.all("Buyer"))
-        return {"documentNo": number, "countryCode": "NL", "buyer": {"id": buyer["id"]}, "seller": {"id": "SEL-1000-0001"}}
+        parties = {"buyer": {"id": buyer["id"]}, "seller": {"id": "SEL-1000-0001"}}
+        return {"documentNo": number, "countryCode": "NL", **parties}
 
     def _createManualOverride(self) -> Any:
         return {"client": {"id": "ACC-1000-0005"}, "vendor": {"id": "ACC-1000-0003"}}
@@ -362,7 +366,8 @@ class Valid:
 def consolidated_like(child: Record) -> dict[str, Any]:
     """The body of a consolidated statement that a statement can join."""
     currency = {name: child["price"]["currency"][name] for name in ("purchase", "sale")}
-    return {**{name: {"id": child[name]["id"]} for name in ("buyer", "seller", "vendor")}, "price": {"currency": currency}}
+    parties = {name: {"id": child[name]["id"]} for name in ("buyer", "seller", "vendor")}
+    return {**parties, "price": {"currency": currency}}
 
 
 def _any(record: Record) -> bool:

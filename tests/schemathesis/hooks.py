@@ -1,4 +1,4 @@
-"""What random requests cannot know: ids that exist, files that can be read, and a world that starts anew for each request."""
+"""What random requests cannot know: ids that exist, files that can be read, a world that starts anew each time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Guide:
         self._sound = self._settle()
 
     def _settle(self) -> dict[str, dict[str, Any]]:
-        """Members of bodies that go together by business rules; what they need beyond the default world is added to it."""
+        """Members of bodies that go together by business rules; what they need beyond the default world is added."""
         operations = Client(self.app, self.app.token("operations"))
         generated = operations.get("/statements?eq(status,Generated)&eq(billingType,Automated)&limit=2&order=id").json[
             "data"
@@ -78,7 +78,7 @@ class Guide:
             "matchJournalCharge": {"subscription": {"id": sold["id"]}},
         }
 
-    def prepare(self, case: Case) -> None:
+    def prepare(self, case: Case[Any]) -> None:
         """Make the world new and the case refer to it; a chain of calls keeps its world and its ids."""
         # Not `case.meta`: that judges anew what was put in, and takes the bytes of a file for a mistake.
         meta = case._meta
@@ -122,14 +122,14 @@ class Guide:
                 made[name] = self._existing(member)
         return made
 
-    def _ask(self, case: Case, endpoint: Endpoint) -> None:
+    def _ask(self, case: Case[Any], endpoint: Endpoint) -> None:
         """Ask for every media type in turn where there are several."""
         if len(endpoint.offers) > 1 or "301" in case.operation.definition.raw["responses"]:
             offers = [*endpoint.offers, "*/*"]
             case.headers["Accept"] = offers[next(self._turns) % len(offers)]
 
     def _cycle(self, endpoint: Endpoint, *, fit_only: bool) -> Iterator[dict[str, str]]:
-        """Path parameters of objects of the caller: every other one in a state that fits, between them all other states."""
+        """Path parameters of objects of the caller: every other one in a fit state, between them all other states."""
         fit, other = self._objects(endpoint)
         fit = self._fits.get(endpoint.id, fit)
         for n in itertools.count():
@@ -172,7 +172,7 @@ class Guide:
         return fits[:MOST], others
 
 
-def _is_right(case: Case, location: ParameterLocation) -> bool:
+def _is_right(case: Case[Any], location: ParameterLocation) -> bool:
     """Whether this part of the case was generated as the specification says."""
     if case._meta is None:
         return True

@@ -1,6 +1,6 @@
-"""A run of Schemathesis against the server in this process, as one caller: `python -m tests.schemathesis.run --role vendor`.
+"""A run of Schemathesis against the server in this process, as one role.
 
-Prints what it found as JSON; exit status 1 if there is anything.
+`python -m tests.schemathesis.run --role vendor` prints what it found as JSON; exit status 1 if there is anything.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from schemathesis.core.transport import Response
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
+from schemathesis.schemas import BaseSchema
 
 from mockserver import MockServer, create_app
 from tests.schemathesis.hooks import Guide
@@ -61,17 +62,17 @@ def run(
     rows = tomllib.loads((HERE / "accepted.toml").read_text()).get("accepted", [])
 
     @schemathesis.hook
-    def before_call(ctx: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    def before_call(ctx: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
         guide.prepare(case)
 
     @schemathesis.hook
-    def filter_failure(ctx: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+    def filter_failure(ctx: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
         row = next((row for row in rows if fits(row, failure, case, response)), None)
         if row is not None:
             report.accepted[row["name"]] += 1
         return row is None
 
-    schema = schemathesis.openapi.from_asgi(
+    schema: BaseSchema = schemathesis.openapi.from_asgi(
         "/public/v1/billing/openapi.json", app, config=config(app, role, seed=seed, phases=phases, examples=examples)
     )
     if without:
@@ -93,7 +94,7 @@ def config(app: MockServer, role: str, *, seed: int, phases: Sequence[str], exam
     return SchemathesisConfig.from_dict(raw)
 
 
-def fits(row: Mapping[str, Any], failure: Failure, case: Case, response: Response) -> bool:
+def fits(row: Mapping[str, Any], failure: Failure, case: Case[Any], response: Response) -> bool:
     """Whether a row of accepted.toml is about this failure."""
     if row["code"] != failure.code or not fnmatchcase(case.operation.label, row.get("operations", "*")):
         return False
@@ -104,7 +105,7 @@ def fits(row: Mapping[str, Any], failure: Failure, case: Case, response: Respons
         if not broken or not broken <= set(row["parameters"]):
             return False
     errors = _errors(response)
-    value = str((case.query or {}).get(row.get("within"), ""))
+    value = str((case.query or {}).get(row.get("within", ""), ""))
     if "within" in row and not (errors and all(place.removesuffix("...") in value for place in errors)):
         return False
     if "places" in row and not (errors and all(re.fullmatch(row["places"], place) for place in errors)):

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Literal
 from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
@@ -268,6 +268,9 @@ def read_value(raw: Any, form: str, limits: Limits = LIMITS) -> str | Decimal:
 
 def _text(raw: Any, limits: Limits, wanted: str) -> str:
     if isinstance(raw, Decimal):
+        # 1e999999999 is short until it is written out.
+        if not raw.is_finite() or abs(raw.adjusted()) > 400:
+            raise ValueError(f"must be {wanted}, found {_short(str(raw))}")
         return f"{raw:f}"
     if not isinstance(raw, str):
         raise ValueError(f"must be {wanted}, found {_said(raw)}")
@@ -291,7 +294,8 @@ def _decimal(raw: Any) -> Decimal:
         value = Decimal(repr(raw))
     if not value.is_finite():
         raise ValueError("must be a finite number")
-    if abs(value) > 10**15:
+    # Not abs(): that is arithmetic, which a number like 1e999999999 overflows.
+    if value.copy_abs() > 10**15:
         raise ValueError("is beyond 1,000,000,000,000,000")
     # An exponent costs no digits but would have to be written out: 1e-400 is a number of 400 places.
     if len(value.as_tuple().digits) > 28 or value.adjusted() < -28:
@@ -322,8 +326,8 @@ def _instant_of_serial(serial: Decimal) -> str:
         if serial < 61:  # 1900-03-01; Excel counts a 29 February 1900, so earlier serials are ambiguous
             raise OverflowError
         return wire.instant(datetime(1899, 12, 30, tzinfo=UTC) + since)
-    except (OverflowError, InvalidOperation):
-        raise ValueError(f"must be a date; {serial:f} is not the number of a day in a spreadsheet") from None
+    except (OverflowError, InvalidOperation, Overflow):
+        raise ValueError(f"must be a date; {_short(str(serial))} is not the number of a day in a spreadsheet") from None
 
 
 def put(data: dict[str, Any], path: str, value: object) -> None:
