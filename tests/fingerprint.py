@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -19,7 +20,7 @@ def fingerprint(world: World) -> str:
     for entity in sorted(entities(world)):
         found.update(entity.encode())
         for row in world.layer.all(entity):
-            found.update(orjson.dumps(row.record, default=_plain))
+            found.update(orjson.dumps(row.record, default=_plain, option=orjson.OPT_PASSTHROUGH_DATACLASS))
     found.update(world.clock.now().isoformat().encode())
     return found.hexdigest()
 
@@ -42,4 +43,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         # A document that is drawn when it is asked for: another drawing would be another object.
         return [value["id"], id(value)] if type(value).__name__ == "Document" else dict(value)
+    if is_dataclass(value):
+        return repr(value)  # callers, who keep what they were once asked for
     raise TypeError(type(value).__name__)

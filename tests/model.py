@@ -665,9 +665,10 @@ class Model:
             return
         if all(self._is_final(each) for each in self.statements if each.home == home):
             found.status = "Completed"
-            if isinstance(found, Ledger) and self.journals[found.journal].status == "Queued":
-                if all(each.status == "Completed" for each in self._ledgers(found.journal)):
-                    self.journals[found.journal].status = "Completed"
+            if isinstance(found, Ledger):
+                journal = self.journals[found.journal]
+                done = all(each.status == "Completed" for each in self._ledgers(journal.id))
+                journal.status = "Completed" if done and journal.status == "Queued" else journal.status
 
     def _is_final(self, statement: Statement) -> bool:
         if statement.status == "Consolidated":

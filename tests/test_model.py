@@ -208,6 +208,7 @@ class Billing(RuleBasedStateMachine):
     @rule(data=st.data(), number=st.integers(0, 7))
     def step(self, data: st.DataObject, number: int) -> None:
         """Something that the model takes, three times of four; else something that it refuses."""
+        self.bind()
         if self.processing != "immediate" and self.model.jobs and data.draw(st.booleans()):
             self.let_time_pass(data)
         elif number == 7 and data.draw(st.integers(0, 3)) == 0:

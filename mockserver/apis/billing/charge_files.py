@@ -327,7 +327,7 @@ def _instant_of_serial(serial: Decimal) -> str:
             raise OverflowError
         return wire.instant(datetime(1899, 12, 30, tzinfo=UTC) + since)
     except (OverflowError, InvalidOperation, Overflow):
-        raise ValueError(f"must be a date; {_short(str(serial))} is not the number of a day in a spreadsheet") from None
+        raise ValueError(f"must be a date; {str(serial)[:40]} is not the number of a day in a spreadsheet") from None
 
 
 def put(data: dict[str, Any], path: str, value: object) -> None:
