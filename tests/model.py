@@ -326,8 +326,13 @@ class Model:
     def _all(self, kind: str) -> dict[str, Any]:
         if kind == "Statement":
             return {each.id: each for each in self.statements}
-        homes = {"Journal": self.journals, "Ledger": self.ledgers, "CustomLedger": self.custom}
-        return {**homes, "ManualOverride": self.overrides, "Invoice": self.invoices}[kind]
+        homes: dict[str, dict[str, Any]] = {
+            "Journal": self.journals,
+            "Ledger": self.ledgers,
+            "CustomLedger": self.custom,
+        }
+        homes |= {"ManualOverride": self.overrides, "Invoice": self.invoices}
+        return homes[kind]
 
     def statement(self, id: str) -> Statement:
         return next(each for each in self.statements if each.id == id)
@@ -400,7 +405,7 @@ class Model:
         if (kind, event) == ("CustomLedger", "accept"):
             return counts(self.custom[step.id].charges.values())["ready"] > 0
         if (kind, event) == ("Journal", "complete"):
-            return all(each.status == "Completed" for each in self._ledgers(step.id))
+            return self._is_done(step.id)
         if (kind, event) == ("ManualOverride", "enable"):
             override = self.overrides[step.id]
             return not self.is_overridden(override.client, override.vendor, but=step.id)
@@ -571,7 +576,8 @@ class Model:
                 charge.ledger, charge.statement = "", None
             for statement in [each for each in self.statements if each.home == ledger.id]:
                 self.statements.remove(statement)
-                self.gone.append(("Statement", statement.id))
+                # One that was made and removed between two looks has no id that anybody knows.
+                self.gone += [("Statement", statement.id)] if statement.id else []
                 for invoice in self.invoices.values():
                     if invoice.statement == statement.id:
                         invoice.statement, invoice.billing = "", "Manual"
@@ -667,8 +673,16 @@ class Model:
             found.status = "Completed"
             if isinstance(found, Ledger):
                 journal = self.journals[found.journal]
-                done = all(each.status == "Completed" for each in self._ledgers(journal.id))
-                journal.status = "Completed" if done and journal.status == "Queued" else journal.status
+                if journal.status == "Queued" and self._is_done(journal.id):
+                    self._later("complete", journal.id)
+
+    def _is_done(self, journal: str) -> bool:
+        return all(each.status == "Completed" for each in self._ledgers(journal))
+
+    def _do_complete(self, id: str) -> None:
+        # By hand it may have been completed before (J15).
+        if self.journals[id].status == "Queued":
+            self.journals[id].status = "Completed"
 
     def _is_final(self, statement: Statement) -> bool:
         if statement.status == "Consolidated":

@@ -186,7 +186,7 @@ class Billing(RuleBasedStateMachine):
         """A list as Operations see it, by id."""
         answer = self.ask("operations", "GET", f"{path}?limit=100")
         assert answer.status == 200, answer
-        found = {each["id"]: each for each in json.loads(answer.content, parse_float=Decimal)["data"]}
+        found = {each["id"]: each for each in answer.json["data"]}
         self.model.seen(*found)
         return found
 
@@ -466,7 +466,7 @@ class Billing(RuleBasedStateMachine):
             assert _seen(journals[id], "name") == {
                 "status": journal.status,
                 "name": journal.name,
-                "price": journal.money.members,
+                "price": _wire(journal.money.members),
                 "upload": uploads(journal.charges.values()),
                 "processing": counts(journal.charges.values()),
             }
@@ -479,7 +479,7 @@ class Billing(RuleBasedStateMachine):
                 "journal": ledger.journal,
                 "seller": ledger.seller,
                 "assignee": ledger.assignee,
-                "price": _total(ledger.charges).members,
+                "price": _wire(_total(ledger.charges).members),
                 "processing": counts(ledger.charges),
             }
         custom = self.listed("/custom-ledgers")
@@ -488,7 +488,7 @@ class Billing(RuleBasedStateMachine):
             assert _seen(custom[id], "name") == {
                 "status": manual.status,
                 "name": manual.name,
-                "price": _total(manual.charges.values()).members,
+                "price": _wire(_total(manual.charges.values()).members),
                 "processing": counts(manual.charges.values()),
             }
         for id, journal in model.journals.items():
@@ -546,7 +546,7 @@ class Billing(RuleBasedStateMachine):
                 "buyer": each.buyer,
                 "parent": each.parent,
                 "invoice": each.invoice,
-                "price": price,
+                "price": _wire(price),
                 "processing": counts(each.charges),
             }, each
             assert (found["type"], found["billingType"]) == (each.type, each.kind)
@@ -568,7 +568,7 @@ class Billing(RuleBasedStateMachine):
                 "client": each.client,
                 "statement": each.statement,
                 "billingType": each.billing,
-                "price": {"totalSP": each.net, "totalST": each.tax, "totalGT": each.net + each.tax},
+                "price": _wire({"totalSP": each.net, "totalST": each.tax, "totalGT": each.net + each.tax}),
             }
 
     def others(self) -> None:
@@ -601,13 +601,18 @@ def _total(charges: Iterable[Any]) -> Money:
     return sum((each.money for each in charges if each.status == "Ready"), Money())
 
 
+def _wire(price: Mapping[str, Fraction]) -> dict[str, float]:
+    """Amounts as JSON carries them: the nearest double."""
+    return {name: float(value) for name, value in price.items()}
+
+
 def _seen(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The members that are compared, references by their ids, amounts exact."""
+    """The members that are compared, references by their ids."""
     found: dict[str, Any] = {"status": record["status"]}
     for name in names:
         value = record.get(name, "")
         found[name] = value["id"] if isinstance(value, Mapping) else value
-    found["price"] = {name: Fraction(value) for name, value in record["price"].items() if name != "currency"}
+    found["price"] = {name: float(value) for name, value in record["price"].items() if name != "currency"}
     return found | {name: dict(record[name]) for name in ("upload", "processing") if name in record}
 
 
@@ -652,7 +657,7 @@ def walk(processing: str, number: int, *, examples: int, steps: int) -> Counter[
 def pairs(tried: Sequence[Counter[tuple[str, str, str, int]]]) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
     """(kind, event, state) that were taken, and those that were refused by the state."""
     found = sum(tried, Counter())
-    taken = {key[:3] for key in found if key[3] < 300 and key[2]}
+    taken: set[tuple[str, ...]] = {key[:3] for key in found if key[3] < 300 and key[2]}
     return taken, {key[:3] for key in found if key[3] == 409}
 
 

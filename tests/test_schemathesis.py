@@ -94,4 +94,4 @@ def test_every_accepted_failure_has_a_reason_and_a_narrow_place() -> None:
         assert len(row["reason"]) > 40, row["name"]
         # Never a whole check, never a server error.
         assert row["code"] in ("ST201", "ST202"), row["name"]
-        assert {"parameters", "places", "within", "status"} & set(row), row["name"]
+        assert {"parameters", "places", "within", "says", "status"} & set(row), row["name"]

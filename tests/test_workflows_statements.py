@@ -174,7 +174,7 @@ def test_the_last_final_statement_completes_ledger_and_journal(small: Small) -> 
     assert small.get("Journal", id)["status"] == "Queued"
     small.issued(three)
     journal = small.get("Journal", id)
-    assert (journal["status"], journal["audit"]["completed"]["by"]["name"]) == ("Completed", "Ona")
+    assert (journal["status"], journal["audit"]["completed"]["by"]["name"]) == ("Completed", "System")
 
 
 def test_a_ledger_of_cancelled_statements_is_complete_as_soon_as_it_is_queued(small: Small) -> None:

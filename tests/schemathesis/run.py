@@ -104,6 +104,9 @@ def fits(row: Mapping[str, Any], failure: Failure, case: Case[Any], response: Re
         broken = set(re.findall(r"`(\w+)`", failure.message.partition(" in query")[0]))
         if not broken or not broken <= set(row["parameters"]):
             return False
+    invalid = failure.message.partition("Invalid component:")[2].strip()
+    if "says" in row and re.fullmatch(row["says"], invalid) is None:
+        return False
     errors = _errors(response)
     value = str((case.query or {}).get(row.get("within", ""), ""))
     if "within" in row and not (errors and all(place.removesuffix("...") in value for place in errors)):

@@ -539,6 +539,8 @@ class History:
         work.params = params or {"id": id}
         work.fire(entity, record, event)
         work.commit()
+        # What completes a journal passes unseen: no scenario wants it to wait.
+        self.making.world.run(lambda job: job["job"] == "completeJournal")
 
     def delete(self, entity: str, id: str) -> None:
         """Delete a journal or custom ledger: only the id counter remembers it."""

@@ -202,6 +202,13 @@ def may_complete(work: Work, journal: Record) -> None:
         )
 
 
+@WORKFLOWS.job("completeJournal")
+def complete(work: Work, journal: Record) -> None:
+    """The end of the roll-up (J14), unless Operations were faster (J15)."""
+    if journal["status"] == "Queued":
+        work.fire("Journal", journal, "completed")
+
+
 @WORKFLOWS.effect("Journal", "delete")
 def deleted(work: Work, journal: Record) -> None:
     """The journal goes, with its charges and attachments (J16, Q25)."""

@@ -123,10 +123,10 @@ def queued(work: Work, ledger: Record) -> None:
 
 @WORKFLOWS.effect("Ledger", "completed")
 def completed(work: Work, ledger: Record) -> None:
-    """The last ledger to get there takes the journal along (J14)."""
+    """The last ledger to get there lets the system complete the journal, or Operations before it does (J14, J15)."""
     journal = work.need("Journal", ledger["journal"]["id"])
     if journal["status"] == "Queued" and _all(work, journal, "Completed"):
-        work.fire("Journal", journal, "completed")
+        work.later("completeJournal", "Journal", journal["id"])
 
 
 def _all(work: Work, journal: Record, status: str) -> bool:
