@@ -1,4 +1,4 @@
-"""A stateful mock of billing APIs. `create_app()` gives the ASGI application; `mockserver` on the command line serves it."""
+"""A stateful mock of billing APIs: `create_app()` gives the ASGI application, the command `mockserver` serves it."""
 
 from __future__ import annotations
 

@@ -134,4 +134,3 @@ def _start(now: datetime | str | None) -> tuple[datetime | None, bool | None]:
     if isinstance(now, datetime) and now.tzinfo is None:
         raise Options("now: the datetime has no zone; give it one, e.g. tzinfo=UTC.")
     return now, None
-

@@ -42,9 +42,7 @@ class Cast:
     def __init__(self, callers: Mapping[str, Caller]) -> None:
         self._by_token = dict(callers)
         # The header as nearly every client writes it, so that nearly every request costs one look-up.
-        self._by_header = {
-            f"Bearer {token}".encode(): each for token, each in callers.items() if each.expires is None
-        }
+        self._by_header = {f"Bearer {token}".encode(): each for token, each in callers.items() if each.expires is None}
 
     def caller(self, authorization: bytes | None, now: Callable[[], str]) -> Caller:
         """The caller behind an Authorization header. Raises Unauthenticated, which says what is wrong with it.

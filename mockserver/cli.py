@@ -140,8 +140,14 @@ def callers(as_json: bool, **options: Any) -> None:
         return
     rows = [["NAME", "ROLE", "ACCOUNT", "", "TOKEN", ""]]
     rows += [
-        [each["name"], each["role"], each["account"], each["accountName"], each["token"],
-         f"expired {each['expires']}" if each["expires"] else ""]
+        [
+            each["name"],
+            each["role"],
+            each["account"],
+            each["accountName"],
+            each["token"],
+            f"expired {each['expires']}" if each["expires"] else "",
+        ]
         for each in cast
     ]
     print("\n".join(_table(rows)))
@@ -169,7 +175,12 @@ def banner(server: MockServer, host: str, port: int) -> str:
     lines = ["doubleentry mockserver", ""]
     lines += [f"  {service.api.name:<9} {root}{service.api.conventions.base}" for service in server.services.values()]
     lines += [f"  {'docs':<9} {root}/docs", ""]
-    lines += _table([[f"  {each.name}", each.role, each.token, "expired" if each.expires else ""] for each in server.callers.values()])
+    lines += _table(
+        [
+            [f"  {each.name}", each.role, each.token, "expired" if each.expires else ""]
+            for each in server.callers.values()
+        ]
+    )
     first = next(iter(server.services.values()))
     known = next(iter(server.callers.values()))
     listing = next(each for each in first.api.operations.values() if each.does == "list" and known.role in each.roles)
@@ -219,7 +230,10 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            _fail(f"port {port} on {host} is taken; end what listens there, or say --port {port + 1} (0 takes a free one).")
+            _fail(
+                f"port {port} on {host} is taken; "
+                f"end what listens there, or say --port {port + 1} (0 takes a free one)."
+            )
         _fail(f"cannot listen on {host}:{port}: {error.strerror}.")
     return listener
 

@@ -15,7 +15,9 @@ class Clock:
         that the same calls see the same times
     """
 
-    def __init__(self, start: datetime, *, running: bool = False, elapsed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, start: datetime, *, running: bool = False, elapsed: Callable[[], float] = time.monotonic
+    ) -> None:
         self.start = start.astimezone(UTC)
         self._moved = timedelta()
         self._elapsed = elapsed if running else None

@@ -27,8 +27,14 @@ def add(app: MockServer, secret: bytes) -> None:
         except Gone as gone:
             return JSONResponse({"title": "Forbidden", "status": 403, "detail": str(gone)}, 403)
         kept = app.world.layer.get("File", id)
-        described = next((record for entity in app.services[api].api.visibility if entity.endswith("Attachment")
-                          and (record := app.world.layer.get(entity, id)) is not None), None)
+        described = next(
+            (
+                record
+                for entity in app.services[api].api.visibility
+                if entity.endswith("Attachment") and (record := app.world.layer.get(entity, id)) is not None
+            ),
+            None,
+        )
         if kept is None or described is None:
             return JSONResponse({"title": "Not Found", "status": 404, "detail": "The file is gone."}, 404)
         # Sent as a download and never sniffed: an uploaded page must not run as one of ours.

@@ -1,12 +1,12 @@
 """What operations do, by what access.yaml says that they do; one function a verb, the same for every entity and API.
 
-Each is handed an Exchange that has passed every refusal but `state`, and returns a Reply. They are plain functions: a unit
-of work is never interrupted by another.
+Each is handed an Exchange that has passed every refusal but `state`, and returns a Reply. They are plain functions: a
+unit of work is never interrupted by another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +218,7 @@ def sync(x: Exchange) -> Reply:
 
 
 def written(x: Exchange, record: Record) -> dict[str, Any]:
-    """A copy of the record with the members of the body that the caller's role may write; null clears (billing b.11)."""
+    """A copy of the record with those members of the body that the caller's role may write; null clears (b.11)."""
     made = dict(record)
     body = x.body if isinstance(x.body, Mapping) else {}
     for path in x.service.api.visibility[x.operation.entity].written_by(x.role):
@@ -227,7 +227,9 @@ def written(x: Exchange, record: Record) -> dict[str, Any]:
             continue
         if not rest:
             entity = x.service.api.conventions.references.get(head)
-            _lay(made, head, x.work.refer(entity, body[head], head) if entity and body[head] is not None else body[head])
+            _lay(
+                made, head, x.work.refer(entity, body[head], head) if entity and body[head] is not None else body[head]
+            )
         elif body[head] is None or rest in body[head]:
             inner = dict(made.get(head, {}))
             # Never a reference, whatever its name: `externalIds.vendor` is the vendor's id of the object.
@@ -247,9 +249,7 @@ def dense(value: Any) -> Any:
     """A value without the members that are null: a record never holds one."""
     kind = type(value)
     if kind is dict:
-        return {
-            name: each if type(each) is str else dense(each) for name, each in value.items() if each is not None
-        }
+        return {name: each if type(each) is str else dense(each) for name, each in value.items() if each is not None}
     return [dense(each) for each in value] if kind is list else value
 
 
@@ -340,4 +340,3 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
     if operation.does == "read" and operation.entity.endswith("Attachment"):
         return read_attachment
     return VERBS[operation.does]
-

@@ -9,7 +9,7 @@ from specs.tables import Identifier
 
 
 def spread(seed: int, entity: str, count: int, digits: int) -> str:
-    """The `count`-th number of `digits` digits of this entity under this seed; distinct counts give distinct numbers."""
+    """The `count`-th number of `digits` digits of an entity under a seed; distinct counts give distinct numbers."""
     start, step, size = _walk(seed, entity, digits)
     return str((start + count * step) % size).zfill(digits)
 

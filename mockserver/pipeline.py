@@ -1,7 +1,8 @@
 """One request, from path to answer: the refusals in the order of access.yaml, then the handler, then the commit.
 
-The pipeline is a Connexion middleware: Connexion hands it the specification and resolves each operationId to its handler; it
-compiles every operation once and answers by itself. What is no path of an API goes on to Connexion's own application.
+The pipeline is a Connexion middleware: Connexion hands it the specification and resolves each operationId to its
+handler; it compiles every operation once and answers by itself. What is no path of an API goes on to Connexion's own
+application.
 """
 
 from __future__ import annotations
@@ -182,7 +183,9 @@ def _query(x: Exchange) -> rql.Query:
         try:
             unquote_to_bytes(raw).decode("utf-8")
         except UnicodeDecodeError:
-            raise Invalid("the query string is not UTF-8.", {"query": ["Not UTF-8."]}, title=bodies.UNREADABLE) from None
+            raise Invalid(
+                "the query string is not UTF-8.", {"query": ["Not UTF-8."]}, title=bodies.UNREADABLE
+            ) from None
         return NO_QUERY
     return rql.parse(raw)
 
@@ -207,7 +210,11 @@ def _form(x: Exchange, form: bodies.Form) -> None:
     else:
         described_bytes = (described or "").encode()
     # Some clients put the two members into parts of their own.
-    value = bodies.json(described_bytes) if described_bytes.strip() else {n: texts[n] for n in ("name", "description") if n in texts}
+    value = (
+        bodies.json(described_bytes)
+        if described_bytes.strip()
+        else {n: texts[n] for n in ("name", "description") if n in texts}
+    )
     read = x.endpoint.read_part(value if value is not None else {})
     x.body = {name: member for name, member in read.items() if member is not None}
 
@@ -301,10 +308,14 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         if found is None and path in self._documents and scope["method"] in ("GET", "HEAD"):
             await _send(send, scope, Reply(200, self._documents[path]))
         elif found is None:
-            service = next((service for base, service in self._bases if path.startswith(base + "/") or path == base), None)
+            service = next(
+                (service for base, service in self._bases if path.startswith(base + "/") or path == base), None
+            )
             if service is None:
                 # Connexion's application wants to know that no operation was found.
-                await self.app({**scope, "extensions": {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}}, receive, send)
+                await self.app(
+                    {**scope, "extensions": {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}}, receive, send
+                )
             else:
                 await _send(send, scope, self._problem(scope, service, 404, f"no such path: {path[:200]}."))
         else:
@@ -324,7 +335,11 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if method == "OPTIONS":
                 return Reply(204, b"", None, {"Allow": node.allow})
             return self._problem(
-                scope, service, 405, f"{method} is not defined here; there are: {node.allow}.", headers={"Allow": node.allow}
+                scope,
+                service,
+                405,
+                f"{method} is not defined here; there are: {node.allow}.",
+                headers={"Allow": node.allow},
             )
         (service, endpoint, handler, steps), names = entry
         x = Exchange(scope, service, endpoint, dict(zip(names, values, strict=True)), self.world, self.secret)
@@ -354,7 +369,9 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         except Exception:
             # A fault of ours: nothing is kept, the caller learns no more than that, the terminal gets the whole story.
             traceback.print_exc(file=sys.stderr)
-            return self._problem(scope, service, 500, "the server failed; its terminal says where. Nothing was changed.")
+            return self._problem(
+                scope, service, 500, "the server failed; its terminal says where. Nothing was changed."
+            )
 
     def _refusal(self, scope: Scope, service: Service, refusal: Refusal) -> Reply:
         status = problems.status(refusal)

@@ -257,4 +257,3 @@ def _resolve_responses(document: Mapping[str, Any], endpoints: Mapping[str, Endp
             status: shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
             for status, response in endpoint._responses.items()
         }
-

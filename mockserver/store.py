@@ -1,4 +1,4 @@
-"""Where a world keeps its records: a layer over its seed, and over that the changes of a unit of work, dropped or absorbed.
+"""Where a world keeps its records: a layer over its seed, and over that what a unit of work changes, until it ends.
 
 Reading falls through to what lies below; a removed row is remembered as such. Rows come in the order in which they were
 first put.

@@ -58,7 +58,7 @@ class Validators:
         return read
 
     def _namer(self, schema: Schema) -> Namer | None:
-        """What names members as the schema spells them and leaves out unknown ones; None where there is nothing to do."""
+        """What names members as the schema spells them and drops unknown ones; None where there is nothing to do."""
         schema = self.resolve(schema)
         if "oneOf" in schema and "properties" not in schema:
             listed, single = self._alternatives(schema)

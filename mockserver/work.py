@@ -161,7 +161,9 @@ class Work:
         id = value.get("id") if isinstance(value, Mapping) else None
         record = self.get(entity, id) if isinstance(id, str) else None
         if record is None:
-            raise Invalid(f"{place}: no such {entity}.", {f"{place}.id": [f"No {entity} {id!r} exists; name one that does."]})
+            raise Invalid(
+                f"{place}: no such {entity}.", {f"{place}.id": [f"No {entity} {id!r} exists; name one that does."]}
+            )
         return self.ref(entity, record)
 
     # Changing
@@ -208,7 +210,9 @@ class Work:
             guard(self, record)
         if row.silent:
             return record
-        moved = self.change(entity, _set(record, machine.field, row.end), stamp=key_of(row.end) if machine.audit else None)
+        moved = self.change(
+            entity, _set(record, machine.field, row.end), stamp=key_of(row.end) if machine.audit else None
+        )
         if row.then is not None:
             self.later(row.then, entity, moved["id"], otherwise=row.otherwise)
         if (effect := self.workflows.effects.get((entity, event))) is not None:
@@ -219,7 +223,13 @@ class Work:
         """Have a background job done to this record, when the world's processing says so."""
         number = self.count("Job")
         due = self.world.processing.due(self.world.clock.now())
-        entry: dict[str, Any] = {"id": f"{number:012d}", "job": job, "entity": entity, "subject": id, "api": self.api.name}
+        entry: dict[str, Any] = {
+            "id": f"{number:012d}",
+            "job": job,
+            "entity": entity,
+            "subject": id,
+            "api": self.api.name,
+        }
         entry |= {"due": wire.instant(due)} if due is not None else {}
         entry |= {"otherwise": otherwise} if otherwise is not None else {}
         entry["reads"] = self.world.processing.reads

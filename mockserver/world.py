@@ -23,7 +23,7 @@ SYSTEM = Actor(ref={"id": "USR-0000-0000", "name": "System"}, role="system", acc
 class Processing:
     """When background jobs run.
 
-    immediate       before the next request: the action's answer shows the transient state, the next call the settled one
+    immediate       before the next request: the action's answer shows the transient state, the next call the settled
     after:SECONDS   when so much time has passed on the world's clock
     reads:N         after the transient state was read N times
     manual          when released by hand

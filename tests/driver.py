@@ -136,4 +136,3 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         return
     work.close()
     raise RuntimeError("the application waited for something that a test does not give")
-

@@ -26,7 +26,7 @@ ALLOWED = {
         ("Journal", "reset"): "Generated Accepted",
         ("Charge", "match"): "Ready Error Reconciling",
         ("Charge", "ignore"): "Ready Error Reconciling",
-        ("Charge", "reset"): "Ignored Reconciling",
+        ("Charge", "reset"): "Ignored Reconciling Ready Error",
         ("Ledger", "recalculate"): "Review Error",
         ("Ledger", "accept"): "Review",
         ("Ledger", "queue"): "Generated",

@@ -49,7 +49,9 @@ def test_the_first_call_is_answered() -> None:
     from mockserver import create_app
     from tests.driver import Client
 
-    (call,) = re.findall(r"^\$ curl -H 'Authorization: Bearer (\S+)' 'http://127.0.0.1:8000(\S+)'$", README, re.MULTILINE)
+    (call,) = re.findall(
+        r"^\$ curl -H 'Authorization: Bearer (\S+)' 'http://127.0.0.1:8000(\S+)'$", README, re.MULTILINE
+    )
     answer = Client(create_app(), call[0]).get("/" + call[1])
     assert answer.status == 200
     assert answer.json["data"]

@@ -54,7 +54,7 @@ WAYS = {
         Ready > (skipped) > Skipped
         Ready Error Reconciling > match > Reconciling
         Ready Error Reconciling > ignore > Ignored
-        Ignored Reconciling > reset > Reconciling
+        Ignored Reconciling Ready Error > reset > Reconciling
         Reconciling > (recalculated) > Ready
     """,
     "Ledger": """
@@ -207,8 +207,8 @@ def found_in(app: MockServer, entity: str, state: str, event: str) -> list[str]:
         # Charges are put right by hand while their journal is under review, and no later.
         journals = {"BJO-1000-0005", "BJO-1000-0007"}
         there = [each for each in there if each.get("journal", {}).get("id") in journals and "parent" not in each]
-        if (state, event) == ("Reconciling", "reset"):
-            return [matched(app, there[0])]
+        if event == "reset" and state in ("Reconciling", "Ready", "Error"):
+            return [matched(app, there[0], then=state)]
         return [there[0]["id"]]
     if entity != "Statement":
         return [there[0]["id"]]
@@ -223,11 +223,22 @@ def deleted(app: MockServer, entity: str) -> str:
     return id
 
 
-def matched(app: MockServer, charge: Record) -> str:
-    """A charge that was matched."""
-    params = {"journalId": charge["journal"]["id"], "id": charge["id"]}
+def matched(app: MockServer, charge: Record, *, then: str) -> str:
+    """A charge that was matched, and is in a state since: Reconciling, or what a recalculation made of it."""
+    operations, journal = Client(app, app.token("operations")), charge["journal"]["id"]
+    params = {"journalId": journal, "id": charge["id"]}
     request = Valid(app, "operations").operation(API.operations["matchJournalCharge"], params)
-    assert request.send(Client(app, app.token("operations"))).status == 200
+    assert request.send(operations).status == 200
+    if then != "Reconciling":
+        item = app.world.layer.get("Item", charge["item"]["id"]) if then == "Error" and "item" in charge else None
+        if then == "Error":
+            assert item is not None
+            app.world.layer.remove("Item", item["id"])
+        assert operations.post(f"/journals/{journal}/recalculate").status == 200
+        found = operations.get(f"/journals/{journal}/charges/{charge['id']}").json
+        assert found["processing"]["status"] == then
+        if item is not None:
+            app.world.layer.put("Item", item)
     return str(charge["id"])
 
 

@@ -467,7 +467,7 @@ def test_a_reset_brings_back_what_was_before_the_first_reconciliation(small: Sma
 def test_only_what_was_reconciled_can_be_reset_and_only_once(small: Small) -> None:
     id = small.reviewed(line())
     charge = small.charges(id)[0]["id"]
-    with pytest.raises(NoSuchTransition):
+    with pytest.raises(Conflict):
         small.do("Charge", charge, "reset")
     small.do("Charge", charge, "ignore")
     small.do("Charge", charge, "reset")

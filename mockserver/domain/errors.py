@@ -1,16 +1,16 @@
 """Why a request is refused, as plain exceptions; `mockserver.problems` alone gives them a status.
 
-    Refusal
-    ├── Unauthenticated      no token, or one that is unknown or expired
-    ├── Forbidden            the role may not call this operation
-    ├── NotFound             no such object for this caller: missing, foreign, below another parent
-    ├── NotAcceptable        nothing the caller accepts can be sent
-    ├── UnsupportedMedia     the body has a type that the operation does not read
-    ├── TooLarge             the body, or what it unpacks to, is over a limit
-    ├── Invalid              the request says something that cannot be; `errors` says what, by place
-    ├── Gone                 a link that has expired
-    └── Conflict             the object's state does not allow it
-        └── NoSuchTransition the machine has no row for (event, state)
+Refusal
+├── Unauthenticated      no token, or one that is unknown or expired
+├── Forbidden            the role may not call this operation
+├── NotFound             no such object for this caller: missing, foreign, below another parent
+├── NotAcceptable        nothing the caller accepts can be sent
+├── UnsupportedMedia     the body has a type that the operation does not read
+├── TooLarge             the body, or what it unpacks to, is over a limit
+├── Invalid              the request says something that cannot be; `errors` says what, by place
+├── Gone                 a link that has expired
+└── Conflict             the object's state does not allow it
+    └── NoSuchTransition the machine has no row for (event, state)
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ def transition(machine: Machine, record: Mapping[str, Any], event: str) -> Trans
     """
     state = state_of(machine, record)
     for row in machine.rows:
-        if row.event == event and state in row.starts and all(record.get(key) == value for key, value in row.when.items()):
+        if (
+            row.event == event
+            and state in row.starts
+            and all(record.get(key) == value for key, value in row.when.items())
+        ):
             return row
     raise NoSuchTransition(event, state, allowed=machine.events_from(state))
