@@ -163,6 +163,7 @@ class Guide:
                     fit
                     and parent["status"] in ("Review", "Reconciling")
                     and parent["authorization"]["id"] == AUTHORIZATION
+                    and (operation.event != "reset" or at(record, "reconciliation.type") in ("Match", "Ignore"))
                 )
             if fit:
                 fits.append(params)
