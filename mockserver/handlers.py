@@ -18,7 +18,7 @@ from mockserver.service import Rows, member
 from mockserver.store import Record, Row
 
 if TYPE_CHECKING:
-    from mockserver.pipeline import Exchange
+    from mockserver.exchange import Exchange
 
 JSON = "application/json"
 

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.apis.billing import charge_files
-from mockserver.apis.billing.charge_files import FIELDS, LIMITS, XLSX, Kind, Limits, Line, read_lines
+from mockserver.apis.billing import charge_files, sheets
+from mockserver.apis.billing.charge_files import FIELDS, XLSX, Kind, Line, read_lines
+from mockserver.apis.billing.limits import LIMITS, Limits
 from mockserver.domain.errors import Invalid, Refusal, TooLarge, UnsupportedMedia
 from tests import make_files
 
@@ -363,7 +364,7 @@ def test_a_csv_file_that_cannot_be_read_says_where(content: bytes, place: str) -
     ("content", "place"),
     [
         (b"no zip", "is no XLSX file"),
-        (charge_files.OLE + b"x" * 600, "protected by a password"),
+        (sheets.OLE + b"x" * 600, "protected by a password"),
         (table(row())[:-30], "cut off"),
         (make_files.package({}), "has no part 'xl/worksheets/sheet1.xml'"),
         (make_files.workbook("<row><c"), "xl/worksheets/sheet1.xml is no XML"),
@@ -477,7 +478,7 @@ def test_far_cells_of_a_small_file_take_no_memory() -> None:
     corner = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="IV1048576"><v>1</v></c></row>'
     tracemalloc.start()
     refusal(make_files.workbook(corner), "xlsx")
-    rows = list(charge_files.sheet_rows(make_files.workbook(corner)))
+    rows = list(sheets.sheet_rows(make_files.workbook(corner)))
     assert [number for number, _ in rows] == [1, 1_048_576]
     assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
     tracemalloc.stop()

@@ -13,21 +13,19 @@ import io
 import json
 import posixpath
 import re
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Literal
-from xml.parsers import expat
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
-from zlib import error as DeflateError
 
 import orjson
 
 from mockserver import wire
 from mockserver.apis.billing import exports
-from mockserver.domain.errors import Invalid, TooLarge, UnsupportedMedia
+from mockserver.apis.billing.limits import LIMITS, NUMBER, Limits, check_size, short, unreadable
+from mockserver.apis.billing.sheets import Fault, letter, sheet_rows
+from mockserver.domain.errors import TooLarge, UnsupportedMedia
 
 Kind = Literal["jsonl", "xlsx", "csv"]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -45,25 +43,6 @@ GENERIC = frozenset(
     {"", "*/*", "application/octet-stream", "binary/octet-stream", "text/plain", "application/vnd.ms-excel"}
 )
 TEMPLATE_CREATED = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How much of a file is read before it is refused; each is refused as soon as it is passed."""
-
-    file_bytes: int = 100 * 2**20  # 100,000 lines take some 50 MB as JSON Lines; twice that must do
-    unpacked_bytes: int = 256 * 2**20  # 100,000 rows take some 110 MB of XML
-    ratio: int = 200  # sheets of very uniform rows pack 1:60; bombs 1:1000
-    parts: int = 4_096  # parts in the package; Excel writes some tens
-    strings: int = 4_000_000  # different texts of a workbook; 100,000 rows have up to 1.2 million
-    columns: int = 256  # the widest template has fewer than 100; a sheet can have 16,384
-    rows: int = exports.SHEET_ROWS  # what a sheet can hold; the other kinds get no more
-    text: int = exports.CELL_TEXT  # what a cell can hold
-    line_bytes: int = 2**20  # a line of a file as text; a charge takes well under 1 KB
-    nesting: int = 32  # a charge nests 4 deep; more depth is room for members that are ignored
-
-
-LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +105,9 @@ PATHS_BY_NAME = {
 JSON_LABELS = {field.path: field.path for field in FIELDS}
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # Numbers that the fast parser would round or refuse; such a line goes to the exact one.
 _EXACT = re.compile(rb"[0-9]{15}|[0-9][eE]|NaN|Infinity")
 _KINDS = {str: "text", bool: "a boolean", dict: "an object", list: "an array", type(None): "null"}
-
-
-class Fault(str):
-    """What a spreadsheet shows where a formula failed, such as #N/A."""
-
-    __slots__ = ()
 
 
 def kind(content_type: str | None, filename: str | None) -> Kind:
@@ -261,7 +233,7 @@ def read_value(raw: Any, form: str, limits: Limits = LIMITS) -> str | Decimal:
     text = _text(raw, limits, "text")
     if form == "source":
         if text.lower() not in SOURCES:
-            raise ValueError(f"unknown source type {_short(text)}; one of {', '.join(SOURCES.values())}")
+            raise ValueError(f"unknown source type {short(text)}; one of {', '.join(SOURCES.values())}")
         return SOURCES[text.lower()]
     return text
 
@@ -270,7 +242,7 @@ def _text(raw: Any, limits: Limits, wanted: str) -> str:
     if isinstance(raw, Decimal):
         # 1e999999999 is short until it is written out.
         if not raw.is_finite() or abs(raw.adjusted()) > 400:
-            raise ValueError(f"must be {wanted}, found {_short(str(raw))}")
+            raise ValueError(f"must be {wanted}, found {short(str(raw))}")
         return f"{raw:f}"
     if not isinstance(raw, str):
         raise ValueError(f"must be {wanted}, found {_said(raw)}")
@@ -287,8 +259,8 @@ def _decimal(raw: Any) -> Decimal:
     elif isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise ValueError(f"must be a number, found {_said(raw)}")
     elif isinstance(raw, str):
-        if not _NUMBER.fullmatch(raw.strip()):
-            raise ValueError(f"must be a number like 1234.50, found {_short(raw)}")
+        if not NUMBER.fullmatch(raw.strip()):
+            raise ValueError(f"must be a number like 1234.50, found {short(raw)}")
         value = _parse_decimal(raw.strip())
     else:
         value = Decimal(repr(raw))
@@ -315,7 +287,7 @@ def _instant(text: str) -> str:
     try:
         return wire.parse_instant(text)
     except ValueError:
-        raise ValueError(f"must be a date like 2025-06-30 or 2025-06-30T23:59:59Z, found {_short(text)}") from None
+        raise ValueError(f"must be a date like 2025-06-30 or 2025-06-30T23:59:59Z, found {short(text)}") from None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -351,10 +323,6 @@ def member(data: Mapping[str, Any], path: str) -> Any:
 
 def _said(raw: object) -> str:
     return _KINDS.get(type(raw), "a number")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 # -- JSON Lines --------------------------------------------------------------------------------------------------------
@@ -547,9 +515,7 @@ def _columns(header: Mapping[int, str], row: int) -> _Columns:
     return _Columns(places, JSON_LABELS | labels, {} if SOURCE in labels else {SOURCE: "Subscription"})
 
 
-# -- XLSX --------------------------------------------------------------------------------------------------------------
-# Read with expat, a piece at a time. A reader that builds the whole grid (calamine does) takes 2 GB for a file of 5 KB
-# with two cells far apart; this one keeps a row.
+# -- XLSX ------------------------------------------------------------------------------------------------------------
 
 
 def _sheet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
@@ -561,311 +527,3 @@ def _sheet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
     for number, cells in rows:
         flat = columns.implied | {path: cells[place] for place, path in columns.places.items() if place in cells}
         yield _line(number, flat, columns.labels, limits, [])
-
-
-Cell = str | Decimal | bool
-OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an old .xls starts, and any workbook under a password
-
-
-def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, dict[int, Cell]]]:
-    """The rows of a workbook's first sheet that hold anything: row number (from 1), values by column (from 0).
-
-    Numbers and dates come as Decimal (dates as the days they are stored as), what a formula failed with as Fault.
-    Raises Invalid and TooLarge.
-    """
-    package = _Package(content, limits)
-    sheet, strings_part = package.first_sheet()
-    grid = _Grid(limits)
-    strings: list[str] | None = None
-    for _ in package.parse(sheet, grid.start, grid.end, grid.characters):
-        for number, raw in grid.done:
-            # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
-            if strings is None:
-                strings = package.strings(strings_part) if strings_part else []
-            cells = {place: _cell(number, place, kind, text, strings) for place, (kind, text) in raw.items()}
-            if any(not isinstance(cell, str) or cell.strip() for cell in cells.values()):
-                yield number, cells
-        grid.done.clear()
-
-
-class _Grid:
-    """Collects the rows of a sheet from the events of its XML; `done` holds those that are whole."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.done: list[tuple[int, dict[int, tuple[str, str]]]] = []
-        self._limits = limits
-        self._row, self._place, self._kind = 0, -1, "n"
-        self._cells: dict[int, tuple[str, str]] = {}
-        self._text: list[str] = []
-        self._listens = False
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "c":
-            self._place = _place(attributes["r"]) if "r" in attributes else self._place + 1
-            if self._place >= self._limits.columns:
-                raise TooLarge(
-                    f"row {self._row} has a column {letter(self._place)}; {self._limits.columns} columns are the most."
-                )
-            self._kind, self._text = attributes.get("t", "n"), []
-        elif tag in {"v", "t"}:
-            self._listens = True
-        elif tag == "rPh":  # how a text is pronounced; no part of it
-            self._kind = "phonetic"
-        elif tag == "row":
-            self._begin_row(attributes.get("r", ""))
-
-    def end(self, tag: str) -> None:
-        if tag in {"v", "t"}:
-            self._listens = False
-        elif tag == "rPh":
-            self._kind = "inlineStr"
-        elif tag == "c":
-            if self._text:
-                self._cells[self._place] = (self._kind, "".join(self._text))
-                self._text = []
-        elif tag == "row" and self._cells:
-            self.done.append((self._row, self._cells))
-
-    def characters(self, text: str) -> None:
-        if self._listens and self._kind != "phonetic":
-            self._text.append(text)
-
-    def _begin_row(self, written: str) -> None:
-        number = int(written) if _ROW.fullmatch(written) else self._row + 1
-        if number > self._limits.rows:
-            raise TooLarge(f"the sheet has a row {number:,}; {self._limits.rows:,} rows are the most.")
-        if number <= self._row:
-            raise unreadable(f"row {number} of the sheet comes after row {self._row}; save the file anew.")
-        self._row, self._place, self._cells = number, -1, {}
-
-
-_ROW = re.compile("[0-9]{1,9}", re.ASCII)
-_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
-
-
-def _cell(row: int, place: int, kind: str, text: str, strings: Sequence[str]) -> Cell:
-    if kind == "n":
-        return _cell_number(row, place, text.strip())
-    if kind == "s":
-        try:
-            return strings[int(text)]
-        except (ValueError, IndexError):
-            raise unreadable(f"cell {letter(place)}{row}: refers to a text that the file does not hold.") from None
-    if kind == "b":
-        return text.strip() == "1"
-    return Fault(text) if kind == "e" else _unescape(text)
-
-
-def _cell_number(row: int, place: int, text: str) -> Decimal:
-    if not _NUMBER.fullmatch(text):
-        raise unreadable(f"cell {letter(place)}{row}: {_short(text)} is stored as a number, and is none.")
-    if text.isdigit():
-        return Decimal(text)
-    # Sheets hold binary numbers, written with 17 digits: 4.35 as 4.3499999999999996. The shortest spelling is meant.
-    number = Decimal(repr(float(text)))
-    return number.quantize(Decimal(1)) if number == number.to_integral_value() and abs(number) < 10**15 else number
-
-
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
-
-
-@functools.lru_cache(maxsize=4096)
-def _place_of_letters(letters: str) -> int:
-    place = 0
-    for one in letters:
-        place = place * 26 + ord(one) - 64
-    return place - 1
-
-
-def _place(reference: str) -> int:
-    letters = reference.rstrip("0123456789")
-    if not 1 <= len(letters) <= 3 or not (letters.isascii() and letters.isalpha() and letters.isupper()):
-        raise unreadable(f"the sheet has a cell named {_short(reference)}; save the file anew.")
-    return _place_of_letters(letters)
-
-
-class _Package:
-    """The zip archive of a workbook; what its directory says is checked first, and again while unpacking."""
-
-    def __init__(self, content: bytes, limits: Limits) -> None:
-        check_size(content, limits)
-        self._limits = limits
-        self._most = self._left = min(limits.unpacked_bytes, 2**20 + limits.ratio * len(content))
-        _check_directory(content, limits)
-        try:
-            self._zip = ZipFile(io.BytesIO(content))
-        except (BadZipFile, NotImplementedError, ValueError, OverflowError) as problem:
-            raise unreadable(f"is no XLSX file: {problem}.") from None
-        if sum(info.file_size for info in self._zip.infolist()) > self._most:
-            raise self._too_large()
-
-    def first_sheet(self) -> tuple[str, str | None]:
-        """The part with the first worksheet, and the one with its shared texts."""
-        book = next((target for _, kind, target in self._relations("") if kind == "officeDocument"), "xl/workbook.xml")
-        relations = list(self._relations(book))
-        sheets = {name: target for name, kind, target in relations if kind == "worksheet"}
-        strings = next((target for _, kind, target in relations if kind == "sharedStrings"), None)
-        found = None
-        for tag, attributes in self._elements(book):
-            if tag == "workbookPr" and attributes.get("date1904", "0") not in {"0", "false"}:
-                raise unreadable("counts its days from 1904; switch that off in the options of the workbook.")
-            if tag == "sheet" and found is None:
-                found = sheets.get(next((value for name, value in attributes.items() if name.endswith(":id")), ""))
-        if found is None:
-            raise unreadable("is a workbook without a worksheet.")
-        return found, strings
-
-    def strings(self, part: str) -> list[str]:
-        """The shared texts, in order."""
-        found: list[str] = []
-        pieces: list[str] = []
-        state = {"listens": False, "phonetic": False}
-
-        def start(tag: str, attributes: dict[str, str]) -> None:
-            if tag == "si":
-                pieces.clear()
-            elif tag == "t":
-                state["listens"] = not state["phonetic"]
-            elif tag == "rPh":
-                state["phonetic"] = True
-
-        def end(tag: str) -> None:
-            if tag == "t":
-                state["listens"] = False
-            elif tag == "rPh":
-                state["phonetic"] = False
-            elif tag == "si":
-                found.append(_unescape("".join(pieces)))
-                if len(found) > self._limits.strings:
-                    raise TooLarge(f"the workbook has more than {self._limits.strings:,} different texts.")
-
-        def characters(text: str) -> None:
-            if state["listens"]:
-                pieces.append(text)
-
-        for _ in self.parse(part, start, end, characters):
-            pass
-        return found
-
-    def parse(
-        self,
-        part: str,
-        start: Callable[[str, dict[str, str]], None],
-        end: Callable[[str], None],
-        characters: Callable[[str], None],
-    ) -> Iterator[None]:
-        """Run the XML of a part through the handlers, which get names without prefix; yields after each piece."""
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        depth = 0
-
-        def opened(tag: str, attributes: dict[str, str]) -> None:
-            nonlocal depth
-            depth += 1
-            if depth > self._limits.nesting:
-                raise TooLarge(f"{part} nests deeper than {self._limits.nesting} levels.")
-            start(tag.rpartition(":")[2] if ":" in tag else tag, attributes)
-
-        def closed(tag: str) -> None:
-            nonlocal depth
-            depth -= 1
-            end(tag.rpartition(":")[2] if ":" in tag else tag)
-
-        def doctype(*_: object) -> None:
-            raise unreadable(f"{part} declares a document type, which no workbook does; entities are not expanded.")
-
-        parser.StartElementHandler, parser.EndElementHandler = opened, closed
-        parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
-        fed = 0
-        try:
-            for piece in self._inflate(part):
-                parser.Parse(piece)
-                fed += len(piece)
-                # The parser looks at an unfinished tag anew with each piece; a tag of megabytes would take minutes.
-                if fed - parser.CurrentByteIndex > self._limits.line_bytes:
-                    raise TooLarge(f"{part} has a tag longer than {self._limits.line_bytes:,} bytes.")
-                yield
-            parser.Parse(b"", True)
-        except (expat.ExpatError, LookupError, ValueError) as problem:  # the last two for encodings it does not know
-            raise unreadable(f"{part} is no XML: {problem}.") from None
-        yield
-
-    def _inflate(self, part: str) -> Iterator[bytes]:
-        try:
-            info = self._zip.getinfo(part)
-            if info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-                raise unreadable(f"{part} is packed in a way that workbooks do not use.")
-            with self._zip.open(info) as stream:
-                while piece := stream.read(65_536):
-                    self._left -= len(piece)
-                    if self._left < 0:
-                        raise self._too_large()
-                    yield piece
-        except KeyError:
-            raise unreadable(f"has no part {part!r}; is it a workbook?") from None
-        except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, DeflateError) as problem:
-            raise unreadable(f"{part} cannot be unpacked: {problem or 'it is cut off'}.") from None
-
-    def _elements(self, part: str) -> list[tuple[str, dict[str, str]]]:
-        found: list[tuple[str, dict[str, str]]] = []
-
-        def start(tag: str, attributes: dict[str, str]) -> None:
-            found.append((tag, attributes))
-            if len(found) > 2 * self._limits.parts:
-                raise TooLarge(f"{part} has more than {2 * self._limits.parts:,} elements.")
-
-        for _ in self.parse(part, start, lambda tag: None, lambda text: None):
-            pass
-        return found
-
-    def _relations(self, part: str) -> Iterator[tuple[str, str, str]]:
-        """The id, kind and target part of each relation that a part has; "" is the package itself."""
-        folder, name = posixpath.split(part)
-        for tag, attributes in self._elements(posixpath.join(folder, "_rels", f"{name}.rels")):
-            if tag == "Relationship":
-                target = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", ""))).lstrip("/")
-                yield attributes.get("Id", ""), attributes.get("Type", "").rpartition("/")[2], target
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the file unpacks to more than {self._most:,} bytes; that is the most for one of its size.")
-
-
-def _check_directory(content: bytes, limits: Limits) -> None:
-    """Refuse a zip archive whose directory is missing or too long, before it is read whole."""
-    if content.startswith(OLE):
-        raise unreadable("is an old .xls file or is protected by a password; save it as .xlsx without one.")
-    end = len(content) - 22
-    if not (content[end : end + 4] == b"PK\5\6" and content.endswith(b"\0\0")):
-        end = content.rfind(b"PK\5\6", max(0, len(content) - 65_557))
-    if not content.startswith(b"PK") or end < 0 or end + 22 > len(content):
-        raise unreadable("is no XLSX file: no zip archive, or cut off.")
-    entries, length = struct.unpack_from("<HI", content, end + 10)
-    if entries > limits.parts or length > 256 * limits.parts:
-        raise TooLarge(f"the workbook has more than {limits.parts:,} parts.")
-    # The directory of an archive over 4 GB: it would replace the one checked here.
-    if content[max(0, end - 20) : max(0, end - 16)] == b"PK\6\7":
-        raise unreadable("is a ZIP64 archive; save it with a spreadsheet program.")
-
-
-def letter(place: int) -> str:
-    """The name of a column, from 0: A, B, ..., Z, AA."""
-    name = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
-def check_size(content: bytes, limits: Limits = LIMITS) -> None:
-    """Refuse a file that is empty or too large; raises Invalid and TooLarge."""
-    if not content:
-        raise unreadable("is empty; send a file with charges.")
-    if len(content) > limits.file_bytes:
-        raise TooLarge(f"the file has {len(content):,} bytes; {limits.file_bytes:,} is the most. Split it.")
-
-
-def unreadable(*messages: str) -> Invalid:
-    """The refusal of a file that cannot be read as a whole."""
-    return Invalid(f"The file cannot be read: {messages[0]}", {"file": messages})

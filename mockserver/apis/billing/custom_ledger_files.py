@@ -11,19 +11,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from mockserver.apis.billing import exports
-from mockserver.apis.billing.charge_files import (
-    LIMITS,
-    TEMPLATE_CREATED,
-    Cell,
-    Fault,
-    Limits,
-    letter,
-    member,
-    put,
-    read_value,
-    sheet_rows,
-    unreadable,
-)
+from mockserver.apis.billing.charge_files import TEMPLATE_CREATED, member, put, read_value
+from mockserver.apis.billing.limits import LIMITS, Limits, unreadable
+from mockserver.apis.billing.sheets import Cell, Fault, letter, sheet_rows
 
 HEADER_ROW = 4
 FIRST_ROW = 6

@@ -1,0 +1,84 @@
+"""One request on its way: what came, and what each step has found out about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from mockserver import rql
+from mockserver.auth import Caller
+from mockserver.service import Endpoint, Service
+from mockserver.store import Record, Row
+from mockserver.work import Upload, Work
+from mockserver.world import World
+from specs.tables import Capability, Operation
+
+Scope = MutableMapping[str, Any]
+
+NO_QUERY = rql.Query()
+_HOST = re.compile(rb"[A-Za-z0-9.-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+
+
+class Exchange:
+    """One request on its way: what came, and what each step has found out about it."""
+
+    __slots__ = (
+        "body",
+        "caller",
+        "capability",
+        "endpoint",
+        "file",
+        "headers",
+        "media",
+        "operation",
+        "params",
+        "parent",
+        "query",
+        "row",
+        "scope",
+        "secret",
+        "service",
+        "work",
+        "world",
+    )
+
+    def __init__(
+        self, scope: Scope, service: Service, endpoint: Endpoint, params: Mapping[str, str], world: World, secret: bytes
+    ) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.service = service
+        self.endpoint = endpoint
+        self.operation: Operation = endpoint.operation
+        self.params = params
+        self.world = world
+        self.secret = secret
+        self.media: str | None = None
+        self.parent: Record | None = None
+        self.row: Row | None = None
+        self.file: Upload | None = None
+        self.body: Any = {}
+        self.query = NO_QUERY
+        self.caller: Caller
+        self.capability: Capability
+        self.work: Work
+
+    @property
+    def role(self) -> str:
+        """The caller's role."""
+        return self.caller.role
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host under which the caller reached us; never anything but a host out of the Host header."""
+        host = self.headers.get(b"host", b"")
+        if _HOST.fullmatch(host) is None:
+            name, port = self.scope.get("server") or ("127.0.0.1", 80)
+            host = f"{name}:{port}".encode()
+        return f"{self.scope.get('scheme', 'http')}://{host.decode('ascii')}"
+
+    def begin(self) -> None:
+        """Start the unit of work, or start it anew after waiting for the body."""
+        self.work = self.world.work(self.service.api.name, self.caller.actor)
+        self.work.params = self.params

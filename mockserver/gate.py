@@ -1,0 +1,164 @@
+"""The refusals, by their names in access.yaml: each raises what refuses, or leaves on the exchange what it found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from mockserver import bodies, negotiation, rql, wire
+from mockserver.auth import Cast
+from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Unauthenticated, UnsupportedMedia
+from mockserver.exchange import NO_QUERY, Exchange
+from mockserver.handlers import JSON, dense
+from mockserver.work import Upload
+
+
+def token(x: Exchange, cast: Cast) -> None:
+    # Which of two would count is for nobody to guess; a list of headers longer than the mapping holds one twice.
+    sent = x.scope["headers"]
+    if len(x.headers) != len(sent) and len({value for name, value in sent if name == b"authorization"}) > 1:
+        raise Unauthenticated("two Authorization headers that differ; send one.")
+    x.caller = cast.caller(x.headers.get(b"authorization"), lambda: wire.instant(x.world.clock.now()))
+
+
+def role(x: Exchange) -> None:
+    chosen = None
+    if len(x.operation.capabilities) > 1 or len(x.endpoint.offers) > 1:
+        chosen = negotiation.choose(text(x.headers.get(b"accept")), x.endpoint.offers)
+    x.capability = x.service.capability(x.operation, chosen)
+    # Refused before anything is looked up or read: a caller without the role must not learn what there is.
+    if x.caller.role not in x.capability.roles:
+        allowed = ", ".join(each for each in x.service.api.roles if each in x.capability.roles) or "nobody"
+        raise Forbidden(f"{x.capability.id} is for {allowed}, not for {x.caller.role}.")
+
+
+def find(x: Exchange) -> None:
+    x.parent, x.row = x.service.find(x.work, x.operation, x.params)
+
+
+def accept(x: Exchange) -> None:
+    header = text(x.headers.get(b"accept"))
+    if x.operation.does == "read" and x.operation.entity.endswith("Attachment"):
+        x.media = _attachment_media(x, header)
+    elif len(x.endpoint.offers) > 1:
+        x.media = negotiation.choose(header, x.endpoint.offers)
+        if x.media is None:
+            raise NotAcceptable(f"nothing of {header} can be sent; there are: {', '.join(x.endpoint.offers)}.")
+
+
+def media(x: Exchange) -> None:
+    if not x.endpoint.has_body:
+        return
+    given = x.headers.get(b"content-type", b"")
+    if given == b"application/json" and not x.endpoint.multipart:
+        return
+    header = given.decode("latin-1")
+    kind = bodies.media_type(header)
+    if x.endpoint.multipart:
+        if kind != bodies.MULTIPART:
+            raise UnsupportedMedia(f"send {bodies.MULTIPART}, not {kind or 'a body without a type'}.")
+        return
+    if not _carries_body(x):
+        return
+    if not bodies.is_json(kind):
+        raise UnsupportedMedia(f"send {JSON}, not {kind or 'a body without a type'}.")
+    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", header, re.IGNORECASE)
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMedia(f"send JSON in UTF-8, not in {charset[1]}.")
+
+
+def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
+    x.query = _query(x)
+    if isinstance(content, bodies.Form):
+        _form(x, content)
+    elif content:
+        x.body = x.endpoint.read(bodies.json(content))
+        if x.operation.does == "create":
+            x.body = dense(x.body)
+    elif x.endpoint.needs_body:
+        raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
+    x.work.body = x.body
+
+
+def _query(x: Exchange) -> rql.Query:
+    raw: bytes = x.scope.get("query_string", b"")
+    if not raw:
+        return NO_QUERY
+    if x.operation.method != "GET":
+        try:
+            unquote_to_bytes(raw).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Invalid(
+                "the query string is not UTF-8.", {"query": ["Not UTF-8."]}, title=bodies.UNREADABLE
+            ) from None
+        return NO_QUERY
+    return rql.parse(raw)
+
+
+def _form(x: Exchange, form: bodies.Form) -> None:
+    """A file, and for an attachment the JSON beside it, which comes as a part of any kind (billing b.10)."""
+    files = {name.casefold(): each for name, each in form.files.items()}
+    texts = {name.casefold(): each for name, each in form.texts.items()}
+    x.file = files.get("file")
+    if x.file is None:
+        raise Invalid("no file was sent.", {"file": ["A part named `file`, with a file name, is required."]})
+    if x.operation.does != "attach":
+        return
+    kind = _file_media(x)
+    accepts = x.service.api.conventions.attachments["accepts"]
+    if kind not in accepts:
+        raise UnsupportedMedia(f"{kind or 'a file without a type'} is not accepted; these are: {', '.join(accepts)}.")
+    x.file = Upload(x.file.filename, kind, x.file.content)
+    described = texts.get("attachment")
+    if described is None and "attachment" in files:
+        described_bytes = files["attachment"].content
+    else:
+        described_bytes = (described or "").encode()
+    # Some clients put the two members into parts of their own.
+    value = (
+        bodies.json(described_bytes)
+        if described_bytes.strip()
+        else {n: texts[n] for n in ("name", "description") if n in texts}
+    )
+    read = x.endpoint.read_part(value if value is not None else {})
+    x.body = {name: member for name, member in read.items() if member is not None}
+
+
+def _file_media(x: Exchange) -> str:
+    """The type of an attached file: what the client says, or what its name says where the client does not know."""
+    assert x.file is not None
+    kind = bodies.media_type(x.file.content_type)
+    if kind in ("", "application/octet-stream"):
+        from mimetypes import guess_type
+
+        if x.file.filename.lower().endswith(".jsonl"):
+            return negotiation.JSONL
+        return guess_type(x.file.filename)[0] or kind
+    return kind
+
+
+def _attachment_media(x: Exchange, header: str | None) -> str | None:
+    """None or JSON for the metadata, another type for the file (billing b.9, Q36). Raises NotAcceptable."""
+    assert x.row is not None
+    if header is None or not header.strip():
+        return None
+    stored = str(x.row.record["contentType"])
+    if x.row.record.get("isExternal"):
+        # The ERP's PDF comes whatever is asked for, but for those who ask for the metadata by name.
+        return JSON if negotiation.choose(header, (stored, JSON)) == JSON else stored
+    wanted = negotiation.choose(header, (stored, JSON))
+    if wanted is None:
+        raise NotAcceptable(f"the file is {stored}; accept that, or {JSON} for what is known of it.")
+    return wanted
+
+
+def _carries_body(x: Exchange) -> bool:
+    return b"transfer-encoding" in x.headers or x.headers.get(b"content-length", b"0") not in (b"0", b"")
+
+
+def text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")
+
+
+BEFORE_BODY: dict[str, Callable[[Exchange], None]] = {"role": role, "find": find, "accept": accept, "media": media}
