@@ -7,11 +7,12 @@
 # make lint-specs   Redocly on the assembled documents
 # make matrix       rewrite the generated pages that are compared in tests
 
+# PYTHON=... names a Python; else the first one that is new enough is taken.
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test check test-all test-clients bench lint-specs matrix clean
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python that is new enough; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 

@@ -24,7 +24,7 @@ from mockserver import control, docs, handlers, wire
 from mockserver import scenario as scenarios
 from mockserver import seed as seeds
 from mockserver.auth import Caller
-from mockserver.pipeline import Pipeline
+from mockserver.pipeline import Log, Pipeline
 from mockserver.service import Plugin, Service
 from mockserver.world import Processing, World
 from specs import tables
@@ -36,14 +36,27 @@ class Options(ValueError):
 
 
 class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
-    """The ASGI application, with what tests want to reach: its world and its cast."""
+    """The ASGI application, with what tests want to reach: its world and its cast.
 
-    def __init__(self, *, services: Mapping[str, Service], world: World, callers: Mapping[str, Caller]) -> None:
+    told: the options that it was made with, as a banner shows them
+    log: called with (caller's name, method, path, status, detail of a refusal) of every request to an API
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Mapping[str, Service],
+        world: World,
+        callers: Mapping[str, Caller],
+        told: Mapping[str, str],
+        log: Log | None = None,
+    ) -> None:
         self.services = services
+        self.told = told
         self.world = world
         self.callers: dict[str, Caller] = {caller.name: caller for caller in callers.values()}
         secret = hashlib.blake2b(f"links/{world.seed}".encode()).digest()
-        pipeline = partial(Pipeline, services=services, world=world, callers=callers, secret=secret)
+        pipeline = partial(Pipeline, services=services, world=world, callers=callers, secret=secret, log=log)
         super().__init__(
             __name__,
             # The pipeline comes first and answers whatever an API's document describes; what it hands on are our own
@@ -92,6 +105,7 @@ def create_app(
     overlay: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     processing: str = "immediate",
     now: datetime | str | None = None,
+    log: Log | None = None,
 ) -> MockServer:
     """The mock server as an ASGI application, with a world of its own.
 
@@ -99,9 +113,12 @@ def create_app(
     seed, now: instead of the scenario's own; `now` is an instant, or "real" for a clock that runs with real time
     scenario: a name or a file; overlay: files that change cells of the matrix
     processing: immediate, after:SECONDS, reads:N or manual
+    log: called with (caller's name, method, path, status, detail of a refusal) of every request to an API
     Raises specs.tables.TableError, mockserver.scenario.ScenarioError or Options, each in one line.
     """
     start, running = _start(now)
+    if seed is not None and (type(seed) is not int or seed < 0):
+        raise Options(f"seed: {seed!r} is no whole number from 0 on.")
     try:
         mode = Processing.parse(processing)
     except ValueError as error:
@@ -119,7 +136,10 @@ def create_app(
     )
     world.settle_seed()
     services = {name: Service(api, plugins[name]) for name, api in loaded.items()}
-    return MockServer(services=services, world=world, callers=seeds.callers(world))
+    told = {"scenario": str(scenario), "seed": str(world.seed), "processing": processing}
+    told |= {"now": wire.instant(world.clock.now()) + (", running" if running or mode.mode == "after" else "")}
+    told |= {"overlay": ", ".join(str(each) for each in overlays)} if overlays else {}
+    return MockServer(services=services, world=world, callers=seeds.callers(world), told=told, log=log)
 
 
 def _start(now: datetime | str | None) -> tuple[datetime | None, bool | None]:

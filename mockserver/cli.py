@@ -37,7 +37,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         named = next((each for each in args if not each.startswith("-")), None)
-        if named not in self.commands and not {"--help", "-h"} & set(args[:1]):
+        if named not in self.commands and not {"--help", "-h", "--version"} & set(args[:1]):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -58,6 +58,7 @@ OVERLAY = _option(
 @click.group(
     cls=Commands, help=HELP, context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120}
 )
+@click.version_option(package_name="doubleentry", prog_name="doubleentry", message="%(prog)s %(version)s")
 def command() -> None:
     pass
 
@@ -84,13 +85,16 @@ def command() -> None:
     "--now",
     "The instant at which the world's clock starts (2026-03-16T09:00:00Z), or real. Default: the scenario's.",
 )
-def serve(host: str, port: int, **options: Any) -> None:
+@click.option(
+    "--log", is_flag=True, envvar="MOCKSERVER_LOG", help="Print a line for every request: who, what, why not."
+)
+def serve(host: str, port: int, log: bool, **options: Any) -> None:
     """Serve the APIs until interrupted (what `mockserver` does alone).
 
     APIS: which to serve; all of them when none is named.
     """
     listener = _listen(host, port)
-    server = _make(**options)
+    server = _make(**options, log=_log if log else None)
     import gc
     import logging
 
@@ -173,8 +177,9 @@ def banner(server: MockServer, host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     root = f"http://{shown}:{port}"
     lines = ["doubleentry mockserver", ""]
-    lines += [f"  {service.api.name:<9} {root}{service.api.conventions.base}" for service in server.services.values()]
-    lines += [f"  {'docs':<9} {root}/docs", ""]
+    lines += [f"  {service.api.name:<10} {root}{service.api.conventions.base}" for service in server.services.values()]
+    lines += [f"  {'docs':<10} {root}/docs", ""]
+    lines += [f"  {name:<10} {value}" for name, value in server.told.items()] + [""]
     lines += _table(
         [
             [f"  {each.name}", each.role, each.token, "expired" if each.expires else ""]
@@ -188,6 +193,10 @@ def banner(server: MockServer, host: str, port: int) -> str:
     if not _is_loopback(host):
         lines += ["", f"  warning: {host} is reachable by others, and the tokens above are no secret."]
     return "\n".join(lines) + "\n"
+
+
+def _log(caller: str, method: str, path: str, status: int, detail: str) -> None:
+    print(f"{status} {caller} {method} {path}{'  ' + detail if detail else ''}", flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Pages of the server itself: the files behind expiring links, and the background jobs that wait."""
+"""Pages of the server itself: files behind expiring links, background jobs that wait, and the way back to the seed."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ def add(app: MockServer, secret: bytes) -> None:
         ran = app.world.run(lambda job: job["id"] in there)
         return JSONResponse({"ran": ran})
 
+    async def reset(request: Request) -> Response:
+        app.reset()
+        return JSONResponse({"reset": True})
+
+    app.add_url_rule("/__mock__/reset", "reset", reset, methods=["POST"])
     app.add_url_rule(links.PREFIX + "/{api}/{id}", "file", file, methods=["GET"])
     app.add_url_rule("/__mock__/jobs", "jobs", jobs, methods=["GET"])
     app.add_url_rule("/__mock__/jobs/release", "release", release, methods=["POST"])

@@ -30,7 +30,9 @@ def role(x: Exchange) -> None:
     # Refused before anything is looked up or read: a caller without the role must not learn what there is.
     if x.caller.role not in x.capability.roles:
         allowed = ", ".join(each for each in x.service.api.roles if each in x.capability.roles) or "nobody"
-        raise Forbidden(f"{x.capability.id} is for {allowed}, not for {x.caller.role}.")
+        reasons = [why for role, _, why in x.capability.overlays if role == x.caller.role]
+        overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
+        raise Forbidden(f"{x.capability.id} is for {allowed}, not for {x.caller.role}{overlaid}.")
 
 
 def find(x: Exchange) -> None:

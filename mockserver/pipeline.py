@@ -32,6 +32,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Handler = Callable[[Exchange], Reply]
+Log = Callable[[str, str, str, int, str], None]
+"""Told of every request: caller's name, method, path with query, status, detail of a refusal."""
 
 
 class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no types
@@ -48,12 +50,14 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         world: World,
         callers: Mapping[str, Caller],
         secret: bytes,
+        log: Log | None = None,
     ) -> None:
         self.app = app
         self.services = services
         self.world = world
         self.cast = Cast(callers)
         self.secret = secret
+        self.log = log
         self.routes: Routes[tuple[Service, Endpoint, Handler, tuple[Callable[[Exchange], None], ...]]] = Routes()
         self._bases: list[tuple[str, Service]] = []
         self._documents: dict[str, bytes] = {}
@@ -64,9 +68,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         base = specification.base_path
         self._bases.append((base, service))
         self._documents[base + DOCUMENT] = orjson.dumps(service.api.document)
-        steps = tuple(
-            gate.BEFORE_BODY[row["check"]] for row in service.api.refusals if row["check"] in gate.BEFORE_BODY
-        )
+        checks = (gate.BEFORE_BODY.get(row["check"]) for row in service.api.refusals)
+        steps = tuple(check for check in checks if check is not None)
         for path, item in specification["paths"].items():
             for method, spec in item.items():
                 if not isinstance(spec, dict) or "operationId" not in spec:
@@ -97,7 +100,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             else:
                 await _send(send, scope, self._problem(scope, service, 404, f"no such path: {path[:200]}."))
         else:
-            await _send(send, scope, await self._answer(scope, receive, *found))
+            reply = await self._answer(scope, receive, *found)
+            await _send(send, scope, reply)
+            if self.log is not None:
+                self.log(*self._told(scope, path, reply))
 
     async def _answer(
         self,
@@ -150,6 +156,17 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             return self._problem(
                 scope, service, 500, "the server failed; its terminal says where. Nothing was changed."
             )
+
+    def _told(self, scope: Scope, path: str, reply: Reply) -> tuple[str, str, str, int, str]:
+        """What a log says of a request; never the token."""
+        try:
+            headers = dict(scope["headers"])
+            name = self.cast.caller(headers.get(b"authorization"), lambda: "").name
+        except Refusal:
+            name = "-"
+        query = scope.get("query_string", b"").decode("latin-1")
+        detail = orjson.loads(reply.body)["detail"] if reply.status >= 400 and reply.body else ""
+        return name, scope["method"], f"{path}?{query}" if query else path, reply.status, detail
 
     def _refusal(self, scope: Scope, service: Service, refusal: Refusal) -> Reply:
         status = problems.status(refusal)

@@ -20,7 +20,9 @@ import yaml
 
 from mockserver import wire
 
-HOME = Path(__file__).parent.parent / "fixtures"
+# Beside the package in a checkout, below it where it was installed: a top-level `fixtures` is another project's name.
+_HERE = Path(__file__).parent
+HOME = _HERE / "fixtures" if (_HERE / "fixtures").is_dir() else _HERE.parent / "fixtures"
 """Where the named scenarios lie: beside this package, in the repository as in a wheel."""
 
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)

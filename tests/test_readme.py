@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import textwrap
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,18 @@ def test_the_walk_from_draft_to_issued_statements_prints_what_it_says(monkeypatc
     assert "not for client" in fourth
 
 
-def test_the_application_serves_tests_in_process() -> None:
+def test_the_test_to_paste_passes(tmp_path: Path) -> None:
     example = next(block for block in blocks("python") if "create_app" in block)
-    run = "async def example():\n" + textwrap.indent(example, "    ")
-    exec(compile(run, "README.md", "exec"), names := {})
-    import asyncio
-
-    asyncio.run(names["example"]())
+    (tmp_path / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n")
+    (tmp_path / "test_pasted.py").write_text(example)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "--rootdir", str(tmp_path), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
 def test_the_first_call_is_answered() -> None:

@@ -76,7 +76,9 @@ class Conflict(Refusal):
 class NoSuchTransition(Conflict):
     """The machine has no row for this event in this state."""
 
-    def __init__(self, event: str, state: str, *, allowed: Sequence[str]) -> None:
+    def __init__(self, event: str, state: str, *, allowed: Sequence[str], final: bool = True) -> None:
         self.event, self.state, self.allowed = event, state, tuple(allowed)
-        ways = ", ".join(allowed) or "nothing, it is final"
+        ways = ", ".join(allowed) or (
+            "nothing, it is final" if final else "nothing until the system is done, ask again"
+        )
         super().__init__(f"cannot {event} when {state}; from {state}: {ways}.")

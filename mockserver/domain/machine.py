@@ -30,4 +30,4 @@ def transition(machine: Machine, record: Mapping[str, Any], event: str) -> Trans
             and all(record.get(key) == value for key, value in row.when.items())
         ):
             return row
-    raise NoSuchTransition(event, state, allowed=machine.events_from(state))
+    raise NoSuchTransition(event, state, allowed=machine.events_from(state), final=state in machine.final)
