@@ -48,11 +48,11 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
         services: Mapping[str, Service],
         world: World,
         callers: Mapping[str, Caller],
-        told: Mapping[str, str],
+        told: Mapping[str, str] | None = None,
         log: Log | None = None,
     ) -> None:
         self.services = services
-        self.told = told
+        self.told = told or {}
         self.world = world
         self.callers: dict[str, Caller] = {caller.name: caller for caller in callers.values()}
         secret = hashlib.blake2b(f"links/{world.seed}".encode()).digest()

@@ -106,7 +106,7 @@ def read_attachment(x: Exchange) -> Reply:
     if record.get("isExternal"):
         if not x.parent.get("documentNo"):
             raise NotFound(f"{x.parent['id']} has no document yet, so there is no file of it.")
-        return Reply(200, file["content"], record["contentType"], disposition(record["filename"]))
+        return Reply(200, x.service.plugin.content(file), record["contentType"], disposition(record["filename"]))
     expires = int(x.world.clock.now().timestamp()) + int(x.service.api.conventions.attachments["link"])
     location = x.origin + links.path(x.secret, x.service.api.name, record["id"], expires)
     return Reply(301, b"", None, {"Location": location})

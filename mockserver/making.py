@@ -8,17 +8,41 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from mockserver.auth import Caller
-from mockserver.clock import Clock
 from mockserver.scenario import Pin, Scenario
 from mockserver.store import Record
 from mockserver.work import Actor, Work
-from mockserver.world import SYSTEM, Processing, World
+from mockserver.world import SYSTEM, World
 from specs.tables import Api
 
 if TYPE_CHECKING:
     from faker import Faker
 
 _PROVIDERS = ["faker.providers.person", "faker.providers.company", "faker.providers.address"]
+
+# Faker's locales for countries that a scenario may name beside those of its own locales.
+LOCALES = {
+    "NO": "no_NO",
+    "SE": "sv_SE",
+    "DK": "da_DK",
+    "FI": "fi_FI",
+    "PL": "pl_PL",
+    "CZ": "cs_CZ",
+    "AT": "de_AT",
+    "DE": "de_DE",
+    "CH": "de_CH",
+    "NL": "nl_NL",
+    "BE": "nl_BE",
+    "FR": "fr_FR",
+    "IT": "it_IT",
+    "ES": "es_ES",
+    "PT": "pt_PT",
+    "GB": "en_GB",
+    "IE": "en_IE",
+    "US": "en_US",
+    "CA": "en_CA",
+    "AU": "en_AU",
+    "NZ": "en_NZ",
+}
 
 
 class Making:
@@ -42,10 +66,9 @@ class Making:
         return tuple(dict.fromkeys(locale.rpartition("_")[2] for locale in self.scenario.locales))
 
     def fake(self, country: str = "") -> Faker:
-        """Faker for a country, or for the first locale where none of them is of that country."""
-        locale = next(
-            (each for each in self.scenario.locales if each.endswith(f"_{country}")), self.scenario.locales[0]
-        )
+        """Faker for a country: of the scenario's locales, or one that is known for it, or else the first of them."""
+        own = (each for each in self.scenario.locales if each.endswith(f"_{country}"))
+        locale = next(own, LOCALES.get(country, self.scenario.locales[0]))
         if locale not in self._fakes:
             self._fakes[locale] = self._new_fake(locale)
         return self._fakes[locale]
@@ -129,12 +152,6 @@ class Draft(World):
     def work(self, api: str, actor: Actor = SYSTEM) -> Work:
         tables, workflows = self.apis[api]
         return Drafting(self, tables, workflows, actor)
-
-    def finished(self, clock: Clock, processing: Processing) -> World:
-        """The plain world with all this in it."""
-        world = World(seed=self.seed, clock=clock, indexes=self.layer.indexes, apis=self.apis, processing=processing)
-        world.layer = self.layer
-        return world
 
 
 class Drafting(Work):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -26,6 +26,9 @@ HOME = _HERE / "fixtures" if (_HERE / "fixtures").is_dir() else _HERE.parent / "
 """Where the named scenarios lie: beside this package, in the repository as in a wheel."""
 
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+RANGE = f"a world starts between {EARLIEST.year} and {LATEST.year}."
+FURTHEST = timedelta(days=36_500)  # of `expires` from the start
 LOCALES = ("en_GB", "nl_NL", "de_DE")
 
 # What a file may cost to read: far above any sensible scenario, far below what hurts.
@@ -78,6 +81,7 @@ class Pin:
 
     within: where it stands in the file, e.g. `pins[3].charges[0]`
     lines: dotted member -> line, for messages
+    base: the pin that this one lies over, for messages about what comes from there
     """
 
     entity: str
@@ -87,6 +91,7 @@ class Pin:
     within: str
     lines: Mapping[str, int] = field(default_factory=dict)
     api: str | None = None
+    base: Pin | None = None
 
     @property
     def status(self) -> str | None:
@@ -95,11 +100,16 @@ class Pin:
 
     def fault(self, problem: str, member: str = "") -> ScenarioError:
         """The error that names this pin, or one member of it."""
+        if self.base is not None and self._is_inherited(member):
+            return self.base.fault(problem, member)
         line = self.lines.get(member) or self.lines.get("", 1)
         return ScenarioError(f"{self.file}:{line}: {self.within}{'.' if member else ''}{member}: {problem}")
 
     def below(self, member: str, entity: str) -> Iterator[Pin]:
         """The pins that stand in a list member of this one."""
+        if self.base is not None and self._is_inherited(member):
+            yield from self.base.below(member, entity)
+            return
         for at, each in enumerate(self.members.get(member, ())):
             path = f"{member}[{at}]"
             inner = _below(self.lines, path)
@@ -108,6 +118,15 @@ class Pin:
             id = each.get("id")
             rest = {name: value for name, value in each.items() if name != "id"}
             yield Pin(entity, id, rest, self.file, f"{self.within}.{path}", inner, self.api)
+
+    def over(self, base: Pin) -> Pin:
+        """This pin laid over the one of a base: what it says itself goes first, member by member."""
+        return replace(self, members={**base.members, **self.members}, base=base)
+
+    def _is_inherited(self, member: str) -> bool:
+        """Whether a member stands in the base's file alone."""
+        name = re.split(r"[.\[]", member)[0]
+        return name in self.members and name not in self.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +151,11 @@ class Scenario:
     def fault(self, path: str, problem: str) -> ScenarioError:
         """The error that names one place of the file."""
         return ScenarioError(f"{self.places.get(path, self.name)}: {path}: {problem}")
+
+
+def is_in_range(now: datetime) -> bool:
+    """Whether a world can start then, with a past before it."""
+    return EARLIEST <= now < LATEST
 
 
 def names() -> tuple[str, ...]:
@@ -184,12 +208,11 @@ class _File:
 
 def _locate(name: str | Path, base: Path) -> Path:
     text = str(name)
-    if "/" in text or "\\" in text or Path(text).suffix:
+    if "/" in text or "\\" in text or Path(text).suffix or text in (".", ".."):
         return base / text
     if text not in names():
-        raise ScenarioError(
-            f"no scenario {text!r}; {nearest(text, names())} A file of your own is named with its suffix: ./{text}.yaml"
-        )
+        mend = f" A file of your own is named with its suffix: ./{text}.yaml" if text.strip() else ""
+        raise ScenarioError(f"no scenario {text!r}; {nearest(text, names())}{mend}")
     return HOME / f"{text}.yaml"
 
 
@@ -219,7 +242,10 @@ def _over(base: Scenario, file: _File) -> Scenario:
     if "about" in values:
         changes["about"] = _text(file, "about", values["about"])
     if "now" in values:
-        changes["now"] = wire.moment(_instant(file, "now", values["now"]))
+        now = wire.moment(_instant(file, "now", values["now"]))
+        if not is_in_range(now):
+            raise file.fault("now", f"{now.date()} will not do; {RANGE}")
+        changes["now"] = now
     if "seed" in values:
         changes["seed"] = _whole(file, "seed", values["seed"], 2**63 - 1)
     if "locale" in values:
@@ -231,10 +257,7 @@ def _over(base: Scenario, file: _File) -> Scenario:
             sizes[api][what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)
     cast = {part.name: part for part in base.callers}
     cast |= {part.name: part for part in _cast(file, values.get("callers"))}
-    _check_tokens(cast.values())
-    own = list(_pins(file, values.get("pins")))
-    taken = {(pin.api, pin.entity, pin.id) for pin in own if pin.id is not None}
-    kept = [pin for pin in base.pins if (pin.api, pin.entity, pin.id) not in taken]
+    _check_tokens(cast.values(), file.name)
     places = {
         **base.places,
         **{path: f"{file.name}:{line}" for path, line in file.lines.items() if not path.startswith("pins")},
@@ -244,7 +267,7 @@ def _over(base: Scenario, file: _File) -> Scenario:
         **changes,
         sizes=MappingProxyType({api: MappingProxyType(each) for api, each in sizes.items()}),
         callers=tuple(cast.values()),
-        pins=(*kept, *own),
+        pins=tuple(_laid(base.pins, list(_pins(file, values.get("pins"))))),
         places=MappingProxyType(places),
     )
 
@@ -264,17 +287,39 @@ def _cast(file: _File, raw: Any) -> Iterator[Part]:
             raise file.fault(
                 f"{path}.token", "cannot be sent as a bearer token; use letters, digits and - . _ ~ + / only."
             )
-        if "expires" in texts and not _SPAN.fullmatch(texts["expires"]):
-            texts["expires"] = _instant(file, f"{path}.expires", texts["expires"])
+        if "expires" in texts:
+            texts["expires"] = _expiry(file, f"{path}.expires", texts["expires"])
         yield Part(name=name, file=file.name, line=file.lines.get(path, 1), **texts)
 
 
-def _check_tokens(cast: Iterable[Part]) -> None:
-    holders: dict[str, str] = {}
-    for part in cast:
+def _expiry(file: _File, path: str, text: str) -> str:
+    span = _SPAN.fullmatch(text)
+    if span is None:
+        return _instant(file, path, text)
+    if timedelta(**{_UNITS[span[3]]: int(span[2])}) > FURTHEST:
+        raise file.fault(path, f"{text} is further than {FURTHEST.days} days; say a shorter span.")
+    return text
+
+
+def _check_tokens(cast: Iterable[Part], latest: str) -> None:
+    """No two callers have one token; at fault is the one that the latest file says, or that comes further down."""
+    holders: dict[str, Part] = {}
+    for part in sorted(cast, key=lambda part: (part.file == latest, part.line)):
         if part.token in holders:
-            raise part.fault(f"has the token of {holders[part.token]}; give each a token of its own.")
-        holders[part.token] = part.name
+            raise part.fault(f"has the token of {holders[part.token].name}; give each a token of its own.")
+        holders[part.token] = part
+
+
+def _laid(base: Iterable[Pin], own: Sequence[Pin]) -> Iterator[Pin]:
+    """The pins of a base in their order, those that a file pins, too, with its own laid over; then the others."""
+    left = list(own)
+    for pin in base:
+        same = (each for each in left if pin.id is not None and (each.entity, each.id) == (pin.entity, pin.id))
+        over = next(same, None)
+        if over is not None:
+            left.remove(over)
+        yield pin if over is None else over.over(pin)
+    yield from left
 
 
 def _pins(file: _File, raw: Any) -> Iterator[Pin]:

@@ -6,18 +6,26 @@ instant give the same world.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from importlib import import_module
 from typing import ClassVar, Protocol
 
+from mockserver import kept
+from mockserver import scenario as scenarios
 from mockserver.auth import Caller
 from mockserver.clock import Clock
 from mockserver.making import Draft, Making
-from mockserver.scenario import Part, Pin, Scenario, nearest
+from mockserver.scenario import Part, Pin, Scenario, ScenarioError, nearest
 from mockserver.work import Workflows
 from mockserver.world import Processing, World
 from specs.tables import Api
+
+LOG = logging.getLogger("mockserver.seed")
+LONG = {"journals": 300, "lines": 300, "customLedgers": 300}
+"""Sizes from which on a world takes some seconds to make, so that whoever waits is told (log level INFO)."""
 
 
 class Seeding(Protocol):
@@ -57,10 +65,35 @@ def build(
     """
     seed = scenario.seed if seed is None else seed
     start = scenario.now if now is None else now
+    if not scenarios.is_in_range(start):
+        raise ScenarioError(f"now: {start.date()} will not do; {scenarios.RANGE}")
     processing = processing or Processing()
     indexes: dict[str, Sequence[str]] = {}
     for name in apis:
         indexes |= import_module(f"mockserver.apis.{name}").INDEXES
+    place = kept.place(
+        repr(scenario), seed, start, *(repr((api.machines, api.conventions)) for api, _ in apis.values())
+    )
+    clock = Clock(start, running=processing.mode == "after" if running is None else running)
+    rows = kept.read(place)
+    if rows is None:
+        rows = _made(scenario, seed=seed, start=start, indexes=indexes, apis=apis)
+        kept.write(place, rows)
+    # Made now or kept from before, the rows go the same way, so that both worlds list them in the same order.
+    world = World(seed=seed, clock=clock, indexes=indexes, apis=apis, processing=processing)
+    for entity, record in rows:
+        world.layer.put(entity, record)
+    return world
+
+
+def _made(
+    scenario: Scenario,
+    *,
+    seed: int,
+    start: datetime,
+    indexes: Mapping[str, Sequence[str]],
+    apis: Mapping[str, tuple[Api, Workflows]],
+) -> kept.Rows:
     draft = Draft(seed=seed, clock=Clock(start), indexes=indexes, apis=apis, processing=Processing("manual"))
     making = Making(scenario, draft, start)
     kinds: dict[str, type[Seeding]] = {name: import_module(f"mockserver.apis.{name}.seeding").Seeding for name in apis}
@@ -76,15 +109,18 @@ def build(
         making.cast.append(seedings[making.api].cast(part))
     for name, seeding in seedings.items():
         making.api = name
+        for what in LONG:
+            if making.size(what) >= LONG[what]:
+                LOG.info("making %s %s of %s ...", f"{making.size(what):,}", what, name)
         seeding.history()
     for caller in making.cast:
-        draft.layer.put("Caller", {"id": caller.name, "caller": caller})
-    return draft.finished(Clock(start, running=processing.mode == "after" if running is None else running), processing)
+        draft.layer.put("Caller", {"id": caller.name, "caller": asdict(caller)})
+    return [(entity, row.record) for entity, _, row in draft.layer.changed() if row is not None]
 
 
 def callers(world: World) -> dict[str, Caller]:
     """The cast of a world: token -> caller, in the scenario's order."""
-    cast = [row.record["caller"] for row in world.layer.all("Caller")]
+    cast = [Caller(**row.record["caller"]) for row in world.layer.all("Caller")]
     return {caller.token: caller for caller in cast}
 
 

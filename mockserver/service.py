@@ -43,6 +43,7 @@ class Plugin:
     exports: media type -> how a list is written as a file of that type
     handlers: operationId -> handler, where the generic one is not enough
     sync: how documents of an entity are taken in bulk
+    content: the bytes of a File, where they are not kept but follow from what it shows
     """
 
     workflows: Workflows
@@ -51,6 +52,7 @@ class Plugin:
     exports: Mapping[str, Callable[..., bytes]] = field(default_factory=dict)
     handlers: ModuleType | None = None
     sync: Callable[[Work, Sequence[Record], str], dict[str, Any]] | None = None
+    content: Callable[[Record], bytes] = lambda file: bytes(file["content"])
 
 
 class Endpoint:

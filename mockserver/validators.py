@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -178,12 +179,46 @@ def _problems(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iter
     found: dict[str, list[str]] = {}
     for error in validator.iter_errors(value):
         path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path).lstrip(".")
-        message = error.message
+        message = _said(error)
         if error.kind.name == "required":
             missing = getattr(error.kind, "property", "")
             path = f"{path}.{missing}".lstrip(".")
-            message = f"{missing[:1].upper()}{missing[1:]} is required."
         if len(message) > _LONGEST:
             message = message[: _LONGEST - 3] + "..."
         found.setdefault(path or "body", []).append(message)
     yield from found.items()
+
+
+_TYPES = {
+    "string": "a string",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+
+
+def _said(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong with a value, in words that need no knowledge of JSON Schema."""
+    kind, value = error.kind, error.instance
+    match kind:
+        case jsonschema_rs.ValidationErrorKind.Required(property=missing):
+            return f"{missing[:1].upper()}{missing[1:]} is required."
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            return f"must be {' or '.join(_TYPES[each] for each in _TYPES if each in types)}, not {_kind(value)}"
+        case jsonschema_rs.ValidationErrorKind.MinLength(limit=1) | jsonschema_rs.ValidationErrorKind.MinItems(limit=1):
+            return "must not be empty"
+        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
+            return f"must be one of {', '.join('null' if each is None else str(each) for each in options)}"
+        case jsonschema_rs.ValidationErrorKind.AnyOf():
+            # The only alternatives in a body are the two spellings of a date.
+            return "is no date or date-time, such as 2026-03-31 or 2026-03-31T09:00:00.000Z"
+        case _:
+            return error.message
+
+
+def _kind(value: Any) -> str:
+    names: dict[type, str] = {str: "a string", dict: "an object", list: "a list"}
+    return names.get(type(value)) or json.dumps(value)

@@ -57,6 +57,12 @@ def number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
 
 
+def digits(value: Decimal | float) -> str:
+    """The digits of the number that JSON shows for an amount, without an exponent and without zeros behind."""
+    shown = number(value if isinstance(value, Decimal) else Decimal(repr(value)))
+    return f"{Decimal(repr(shown)).normalize():f}" if isinstance(shown, float) else str(shown)
+
+
 def plain(value: Any) -> Any:
     """A record, or a part of one, as JSON values."""
     if isinstance(value, Decimal):

@@ -161,10 +161,15 @@ class Work:
         id = value.get("id") if isinstance(value, Mapping) else None
         record = self.get(entity, id) if isinstance(id, str) else None
         if record is None:
-            raise Invalid(
-                f"{place}: no such {entity}.", {f"{place}.id": [f"No {entity} {id!r} exists; name one that does."]}
-            )
+            raise self.unknown(entity, id, place)
         return self.ref(entity, record)
+
+    @staticmethod
+    def unknown(entity: str, id: Any, place: str) -> Invalid:
+        """The refusal of a reference to nothing; one to what the actor may not know of reads alike."""
+        return Invalid(
+            f"{place}: no such {entity}.", {f"{place}.id": [f"No {entity} {id!r} exists; name one that does."]}
+        )
 
     # Changing
 

@@ -25,7 +25,7 @@ def bundle(folder: Path) -> dict[str, Any]:
     state = hashlib.blake2b(b"3", digest_size=16)
     for path in sources:
         state.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
-    kept = _cache() / f"{folder.name}-{state.hexdigest()}.json"
+    kept = cache() / f"{folder.name}-{state.hexdigest()}.json"
     try:
         found: dict[str, Any] = orjson.loads(kept.read_bytes())
         return found
@@ -35,7 +35,7 @@ def bundle(folder: Path) -> dict[str, Any]:
 
     made: dict[str, Any] = {table: read(folder / f"{table}.yaml") for table in TABLES}
     made["document"] = _assemble(folder, sources)
-    _keep(kept, orjson.dumps(made))
+    keep(kept, orjson.dumps(made))
     return made
 
 
@@ -75,8 +75,8 @@ def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
     for path, content in parsed.items():
         _named(f"specs/{folder.name}/{path.relative_to(folder).as_posix()}", content)
     # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.
-    cache = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
-    resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=cache)
+    known = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
+    resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=known)
     try:
         resolver.resolve_references()
     except ResolutionError as error:
@@ -102,22 +102,24 @@ def _named(place: str, content: Any) -> None:
             _named(place, each)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder in which things are kept that are costly to make and can be made again."""
     home = os.environ.get("DOUBLEENTRY_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "doubleentry"
     )
     return Path(home)
 
 
-def _keep(path: Path, content: bytes) -> None:
-    """Write a cache file whole or not at all, and drop older ones of the same API."""
+def keep(path: Path, content: bytes, *, most: int = 1) -> None:
+    """Write a cache file named `<what>-<32 hex digits>` whole or not at all; of one kind the newest `most` stay."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.part")
         beside.write_bytes(content)
         beside.replace(path)
-        for old in path.parent.glob(f"{path.stem.rpartition('-')[0]}-{'?' * 32}.json"):
-            if old != path:
-                old.unlink(missing_ok=True)
+        kind = f"{path.stem.rpartition('-')[0]}-{'?' * 32}{path.suffix}"
+        there = sorted(path.parent.glob(kind), key=lambda file: (file == path, file.stat().st_mtime))
+        for old in there[:-most]:
+            old.unlink(missing_ok=True)
     except OSError:
         pass

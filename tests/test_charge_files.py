@@ -67,7 +67,9 @@ def row(**changes: object) -> list[object]:
 def refusal(content: bytes, kind: Kind, **options: Any) -> str:
     with pytest.raises(Invalid) as caught:
         read_lines(content, kind, **options)
-    assert str(caught.value).startswith("The file cannot be read: ")
+    assert str(caught.value).startswith(
+        ("The file cannot be read: ", "The file is ", "The file holds ", "The file counts ")
+    )
     return " ".join(caught.value.errors["file"])
 
 
@@ -331,13 +333,13 @@ def test_a_csv_row_with_too_many_values_says_so() -> None:
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (jsonl() + b"\n{]\n", "line 2, column 2: is no JSON"),
+        (jsonl() + b"\n{]\n", "line 2, column 2: not valid JSON"),
         (jsonl() + b"\n\n[1]", "line 3: must be a JSON object, found an array"),
         (b"null", "line 1: must be a JSON object, found null"),
         (b"{}\n\xff", "line 2: byte 3 of the file is not UTF-8"),
         (b"", "is empty"),
         (b"\n \n", "holds no charges"),
-        (b'{"a": NaN, "b"}', "line 1, column 15: is no JSON"),
+        (b'{"a": NaN, "b"}', "line 1, column 15: not valid JSON"),
     ],
 )
 def test_a_jsonl_file_that_cannot_be_read_says_where(content: bytes, place: str) -> None:
@@ -350,8 +352,8 @@ def test_a_jsonl_file_that_cannot_be_read_says_where(content: bytes, place: str)
         (b"a,b\n1,2\n", "row 1: no header row"),
         (b"Entry ID,Quantity\n1,2\n", 'row 1: no column "Vendor Invoice Reference" (externalIds.invoice)'),
         (b"Entry ID,externalIds.vendor\n", 'column B "externalIds.vendor" and column A "Entry ID" are the same column'),
-        (",".join(HEADERS).encode() + b'\n"x"y,1\n', "line 2: is no CSV"),
-        (",".join(HEADERS).encode() + b'\n"x\n', "line 2: is no CSV"),
+        (",".join(HEADERS).encode() + b'\n"x"y,1\n', "line 2: not valid CSV"),
+        (",".join(HEADERS).encode() + b'\n"x\n', "line 2: not valid CSV"),
         (",".join(HEADERS).encode() + b"\n", "holds no charges"),
         (",".join(HEADERS).encode() + b"\n\xe9\n", "line 2: byte"),
     ],
@@ -363,11 +365,11 @@ def test_a_csv_file_that_cannot_be_read_says_where(content: bytes, place: str) -
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (b"no zip", "is no XLSX file"),
+        (b"no zip", "not an XLSX file: no zip archive"),
         (sheets.OLE + b"x" * 600, "protected by a password"),
         (table(row())[:-30], "cut off"),
-        (make_files.package({}), "has no part 'xl/worksheets/sheet1.xml'"),
-        (make_files.workbook("<row><c"), "xl/worksheets/sheet1.xml is no XML"),
+        (make_files.package({}), "not an XLSX file: no part 'xl/worksheets/sheet1.xml'"),
+        (make_files.workbook("<row><c"), "xl/worksheets/sheet1.xml: not valid XML"),
         (make_files.workbook(""), "row 1: no header row"),
         (make_files.workbook(make_files.inline(HEADERS, row=3)), "the first row with values is 3"),
         (make_files.workbook(make_files.inline(["x"], row=1)), "row 1: no header row"),
@@ -391,7 +393,7 @@ def test_a_workbook_with_a_document_type_is_refused(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-9", "shift_jis", "é"])
 def test_a_workbook_in_an_encoding_of_its_own_is_refused(encoding: str) -> None:
     xml = f'<?xml version="1.0" encoding="{encoding}"?><worksheet/>'.encode()
-    assert "is no XML" in refusal(make_files.package({"xl/worksheets/sheet1.xml": xml}), "xlsx")
+    assert "not valid XML" in refusal(make_files.package({"xl/worksheets/sheet1.xml": xml}), "xlsx")
 
 
 def test_days_counted_from_1904_are_refused_rather_than_read_wrong() -> None:

@@ -24,7 +24,8 @@ def test_a_job_is_released_by_its_subject() -> None:
     ids = [
         row.record["id"]
         for row in app.world.layer.all("Ledger")
-        if row.record["status"] == "Review" and operations.post(f"/ledgers/{row.record['id']}/recalculate").status == 200
+        if row.record["status"] == "Review"
+        and operations.post(f"/ledgers/{row.record['id']}/recalculate").status == 200
     ]
     assert len(ids) > 1
     assert [job["subject"] for job in operations.get("//__mock__/jobs").json["jobs"]] == ids

@@ -131,7 +131,7 @@ def test_a_wrong_row_names_the_column(cells: dict[str, object], message: str) ->
         (edited(L4=None), 'row 4, column L: expected "No.", found nothing.'),
         (custom_ledger_template(), "holds no Item rows"),
         (custom_ledger_template([TITLE]), "holds no Item rows"),
-        (b"Document No.,Type\n", "is no XLSX file"),
+        (b"Document No.,Type\n", "not an XLSX file"),
         (b"", "is empty"),
     ],
 )

@@ -156,7 +156,7 @@ def test_any_text_can_be_shown(text: str) -> None:
     latin(text).encode("latin-1")
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.text(max_size=3000), st.decimals(-(10**15), 10**15, places=5))
 def test_no_name_and_no_amount_breaks_a_document(name: str, amount: Decimal) -> None:
     line = {**INVOICE["lines"][0], "description": name, "amount": amount}
@@ -166,9 +166,31 @@ def test_no_name_and_no_amount_breaks_a_document(name: str, amount: Decimal) -> 
     assert money(amount, "EUR") in text
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.decimals(-(10**9), 10**9, places=5), min_size=1, max_size=4))
+def test_the_printed_net_is_the_sum_of_the_printed_lines(amounts: list[Decimal]) -> None:
+    lines = [{"unitPrice": Decimal(1), "amount": amount} for amount in amounts]
+    invoice = {"id": "INV-1", "price": {"totalSP": sum(amounts)}, "lines": lines}
+    [text] = pages(invoice_pdf(invoice, created=NOW))
+    rows = text.split("\n")
+    start = next(place for place, row in enumerate(rows) if row.startswith("Net"))
+    net = " ".join(rows[start : start + 2]).split()[1]
+    for amount in amounts:
+        assert money(amount, "") in text
+    assert Decimal(net) == sum(Decimal(money(amount, "")) for amount in amounts)
+
+
 @pytest.mark.parametrize(
     ("amount", "shown"),
-    [(Decimal("0.005"), "0.01 EUR"), (Decimal("-0.005"), "-0.01 EUR"), (72.6, "72.60 EUR"), (3, "3.00 EUR")],
+    [
+        (Decimal("0.005"), "0.005 EUR"),
+        (Decimal("-0.00500"), "-0.005 EUR"),
+        (72.6, "72.60 EUR"),
+        (3, "3.00 EUR"),
+        (Decimal("1E+3"), "1000.00 EUR"),
+        (Decimal("12.34567"), "12.34567 EUR"),
+        (1e-7, "0.0000001 EUR"),
+    ],
 )
-def test_amounts_have_two_places_rounded_half_away_from_zero(amount: Any, shown: str) -> None:
+def test_amounts_have_the_decimals_of_the_json_and_at_least_two(amount: Any, shown: str) -> None:
     assert money(amount, "EUR") == shown

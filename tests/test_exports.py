@@ -77,10 +77,10 @@ def test_csv_text_that_would_run_as_a_formula_is_defused(text: str) -> None:
     assert row["ID"] == f"'{text}"
 
 
-def test_csv_numbers_stay_numbers() -> None:
-    amounts = [Decimal("-1E+3"), Decimal("1.10"), -5, -0.5]
+def test_csv_shows_numbers_as_the_json_does() -> None:
+    amounts = [Decimal("-1E+3"), Decimal("1.10"), -5, -0.5, Decimal("13.750")]
     rows = table(charges_csv([{"id": amount} for amount in amounts], (Column("ID", "id"),)))
-    assert [row["ID"] for row in rows] == ["-1000", "1.10", "-5", "-0.5"]
+    assert [row["ID"] for row in rows] == ["-1000", "1.1", "-5", "-0.5", "13.75"]
 
 
 def test_xlsx_holds_numbers_dates_and_text_that_never_runs() -> None:

@@ -39,7 +39,9 @@ def test_the_walk_from_draft_to_issued_statements_prints_what_it_says(monkeypatc
 
 def test_the_test_to_paste_passes(tmp_path: Path) -> None:
     example = next(block for block in blocks("python") if "create_app" in block)
-    (tmp_path / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n")
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    )
     (tmp_path / "test_pasted.py").write_text(example)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "--rootdir", str(tmp_path), str(tmp_path)],

@@ -117,13 +117,53 @@ def test_a_file_lies_over_its_base(write: Write) -> None:
     assert [(part.name, part.token) for part in loaded.callers] == [("operations", "another"), ("me", "me-token")]
 
 
-def test_a_pin_takes_the_place_of_the_base_pin_with_its_id(write: Write) -> None:
+def test_a_pin_lies_over_the_base_pin_with_its_id_member_by_member(write: Write) -> None:
     write(
-        CAST + "pins:\n  - {entity: Seller, id: SEL-1111-2222, name: Old}\n  - {entity: Seller, name: Kept}\n",
+        CAST + "pins:\n  - {entity: Seller, id: SEL-1111-2222, name: Old, externalId: NL}\n"
+        "  - {entity: Seller, name: Kept}\n",
         "base.yaml",
     )
     path = write("extends: base.yaml\npins:\n  - {entity: Seller, id: SEL-1111-2222, name: New}\n")
-    assert [pin.members["name"] for pin in scenario.load(path).pins] == ["Kept", "New"]
+    assert [dict(pin.members) for pin in scenario.load(path).pins] == [
+        {"name": "New", "externalId": "NL"},
+        {"name": "Kept"},
+    ]
+
+
+def test_a_journal_of_the_base_stays_with_its_vendor(write: Write) -> None:
+    pin = "{entity: Journal, id: BJO-1000-0001, status: Review, name: Mine}"
+    journal = record(build(write(f"extends: default\npins: [{pin}]\n")), "Journal", "BJO-1000-0001")
+    assert (journal["name"], journal["status"]) == ("Mine", "Review")
+    assert journal["vendor"]["name"] == "Tidewater Software"
+
+
+def test_what_comes_from_the_base_is_blamed_on_the_base(write: Write) -> None:
+    write(CAST + "pins:\n  - {entity: Journal, id: BJO-1111-2222, status: Reviewed}\n", "base.yaml")
+    path = write("extends: base.yaml\npins:\n  - {entity: Journal, id: BJO-1111-2222, name: New}\n")
+    assert refused(path).startswith("base.yaml:4: pins[0].status: no state 'Reviewed'")
+
+
+def test_a_token_of_the_base_is_blamed_on_the_file_that_repeats_it(write: Write) -> None:
+    path = write("extends: default\ncallers:\n  operations: {token: vendor-token, role: operations}\n")
+    assert refused(path) == (
+        "my-world.yaml:3: callers.operations: has the token of vendor; give each a token of its own."
+    )
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "lines: 0",
+        "lines: 1",
+        "agreements: 1",
+        "lines: 2, agreements: 0",
+        "agreements: 0, buyers: 0, sellers: 0, journals: 0, customLedgers: 0, subscriptions: 0, assets: 0",
+    ],
+)
+@pytest.mark.parametrize("given", [1, 5])
+def test_small_sizes_leave_what_is_pinned_whole(write: Write, sizes: str, given: int) -> None:
+    world = build(write(f"extends: default\nsizes: {{billing: {{{sizes}}}}}\n"), seed=given)
+    assert record(world, "Statement", "SOM-1000-0001-0000-0010")["status"] == "Pending"
 
 
 def test_a_base_is_looked_for_beside_the_file_that_names_it(tmp_path: Path, write: Write) -> None:
@@ -154,8 +194,55 @@ def test_a_pinned_charge_brings_everything_it_needs_into_being(write: Write) -> 
         assert charge[name]["id"]
 
 
+def charges_of(world: World, parent: str) -> list[Record]:
+    member = "journal" if parent.startswith("BJO") else "customLedger"
+    found = (row.record for row in world.layer.all("Charge"))
+    return [each for each in found if each.get(member, {}).get("id") == parent]
+
+
+def test_a_charge_below_a_journal_of_the_base_takes_effect(write: Write) -> None:
+    pin = "{entity: Charge, id: CHG-1000-0003-0000-0000-0100, quantity: 3, price: {unitPP: 5}}"
+    world = build(write(f"extends: default\npins: [{pin}]\n"))
+    assert [(each["id"], each["quantity"]) for each in charges_of(world, "BJO-1000-0003")] == [
+        ("CHG-1000-0003-0000-0000-0100", 3)
+    ]
+    assert record(world, "Journal", "BJO-1000-0003")["price"]["totalPP"] == 15
+
+
+def test_a_charge_that_the_base_pins_can_be_changed(write: Write) -> None:
+    pin = "{entity: Charge, id: CHG-1000-0005-0000-0000-0100, quantity: 3, price: {unitPP: 5}}"
+    charge = record(build(write(f"extends: default\npins: [{pin}]\n")), "Charge", "CHG-1000-0005-0000-0000-0100")
+    assert (charge["price"]["PPx1"], charge["processing"]["status"]) == (15, "Ready")
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (3, 7), (9999999999,), (2, 9999999999)])
+@pytest.mark.parametrize("parent", ["{entity: Journal, id: BJO-1234-5678, status: Review,", "custom"])
+def test_a_journal_has_exactly_the_charges_that_are_pinned(write: Write, parent: str, numbers: tuple[int, ...]) -> None:
+    parent = "{entity: CustomLedger, id: CLE-1234-5678, status: Validated," if parent == "custom" else parent
+    found = [re.sub(r"(\d{4})", r"-\1", f"12345678{number * 100:012d}") for number in numbers]
+    charges = "".join(f"{{id: CHG{id}, quantity: {at}, price: {{unitPP: 5}}}}, " for at, id in enumerate(found, 1))
+    world = build(write(f"extends: default\npins: [{parent} charges: [{charges}]}}]\n"))
+    id = "CLE-1234-5678" if "Custom" in parent else "BJO-1234-5678"
+    assert {each["id"]: each["quantity"] for each in charges_of(world, id)} == {
+        f"CHG{each}": at for at, each in enumerate(found, 1)
+    }
+
+
+def test_a_split_charge_comes_with_its_shares_wherever_it_is(write: Write) -> None:
+    charges = "[{id: CHG-1234-5678-0000-0000-0700, status: Split}, {id: CHG-1234-5678-0000-0000-0900, status: Error}]"
+    pin = f"{{entity: Journal, id: BJO-1234-5678, status: Review, charges: {charges}}}"
+    world = build(write(f"extends: default\npins: [{pin}]\n"))
+    assert sorted(each["id"][-4:] for each in charges_of(world, "BJO-1234-5678")) == ["0700", "0701", "0702", "0900"]
+
+
+def test_a_pin_may_ask_for_more_charges_than_it_names(write: Write) -> None:
+    pin = "{entity: Journal, id: BJO-1234-5678, lines: 6, charges: [{id: CHG-1234-5678-0000-0000-0300, quantity: 3}]}"
+    world = build(write(CAST + f"pins: [{pin}]\n"))
+    assert len([each for each in charges_of(world, "BJO-1234-5678") if "parent" not in each]) == 6
+
+
 @pytest.mark.parametrize(
-    "id", ["CHG-9999-0000-0000-0000-0001", "CHG-1001-2002-9999-9999-9999", "CHG-1001-2002-0000-0000-0101"]
+    "id", ["CHG-1001-2002-9999-9999-9900", "CHG-1001-2002-9999-9999-9901", "CHG-1001-2002-0000-0000-0101"]
 )
 def test_a_charge_may_have_any_id(write: Write, id: str) -> None:
     pin = f"{{entity: Charge, id: {id}, journal: BJO-1001-2002}}"
@@ -379,6 +466,41 @@ REFUSED = {
         "  - {entity: ManualOverride, client: ACC-1111-1111, vendor: ACC-2222-2222}\n",
         "pins[1]: cannot be:",
     ),
+    "a charge with the digits of another journal": (
+        PINNED + "{entity: Journal, id: BJO-1234-5678, charges: [{id: CHG-1234-9999-0000-0000-0100}]}\n",
+        "pins[0].charges[0].id: CHG-1234-9999-0000-0000-0100 is no charge of BJO-1234-5678: its digits come first;",
+    ),
+    "a share of a charge that is not split": (
+        PINNED + "{entity: Journal, id: BJO-1234-5678, charges: "
+        "[{id: CHG-1234-5678-0000-0000-0100, status: Ready}, {id: CHG-1234-5678-0000-0000-0101}]}\n",
+        "CHG-1234-5678-0000-0000-0101 is a share by its last digits, but CHG-1234-5678-0000-0000-0100 is not split;",
+    ),
+    "a share that nobody has": (
+        PINNED + "{entity: Charge, id: CHG-1234-5678-0000-0000-0150}\n",
+        "CHG-1234-5678-0000-0000-0150 is a share by its last digits, and CHG-1234-5678-0000-0000-0100 is split into 2;",
+    ),
+    "a charge pinned twice": (
+        PINNED + "{entity: Charge, id: CHG-1234-5678-0000-0000-0100}\n"
+        "  - {entity: Charge, id: CHG-1234-5678-0000-0000-0100}\n",
+        "my-world.yaml:5: pins[1].id: CHG-1234-5678-0000-0000-0100 is pinned twice; keep one.",
+    ),
+    "fewer lines than charges": (
+        PINNED + "{entity: Journal, lines: 1, charges: [{quantity: 1}, {quantity: 2}]}\n",
+        "my-world.yaml:4: pins[0].lines: what is pinned below it takes 2; ask for more.",
+    ),
+    "an authorization of another vendor": (
+        "extends: default\npins:\n  - {entity: Journal, id: BJO-1000-0001, vendor: Copperline Systems}\n",
+        "my-world.yaml:3: pins[0].vendor: Copperline Systems cannot have it: the authorization AUT-1000-0001 is of",
+    ),
+    "a vendor that nobody is": (
+        "extends: default\npins:\n  - {entity: Journal, vendor: Nobody}\n",
+        "no Account called 'Nobody'; there are: Tidewater Software, Copperline Systems, Quillmark Labs; name one of",
+    ),
+    "a start in the year 1": (CAST + "now: 0001-01-01\n", "my-world.yaml:3: now: "),
+    "an end further than anybody lives": (
+        "callers:\n  a: {token: x, role: client, expires: -999999d}\n",
+        "my-world.yaml:2: callers.a.expires: -999999d is further than 36500 days;",
+    ),
     "a number out of range": (
         PINNED + "{entity: Charge, quantity: 1000000000000000000000}\n",
         "pins[0].quantity: a number out of range;",
@@ -394,6 +516,11 @@ def test_a_file_is_refused_for(write: Write, case: str) -> None:
 
 def test_a_name_that_no_scenario_has_is_refused() -> None:
     assert refused("defalt").startswith("no scenario 'defalt'; did you mean default?")
+
+
+@pytest.mark.parametrize("name", [".", "..", " "])
+def test_no_nonsense_is_suggested_for_a_name_that_is_none(name: str) -> None:
+    assert "/." not in refused(name)
 
 
 def test_a_large_file_is_refused(write: Write) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -219,6 +220,9 @@ def test_shares_of_a_split_charge_come_to_the_whole(world: World) -> None:
         assert total(shares, "split.percentage") == 100
 
 
+MONEY = ("unitPrice", "discountAmount", "amount", "lineAmount", "vatBaseAmount", "amountIncludingVat")
+
+
 @pytest.mark.parametrize(("entity", "amount"), [("Invoice", "amount"), ("CreditMemo", "price.amount")])
 def test_documents_come_to_their_lines_and_to_their_statement(world: World, entity: str, amount: str) -> None:
     prefix = amount.removesuffix("amount")
@@ -226,7 +230,9 @@ def test_documents_come_to_their_lines_and_to_their_statement(world: World, enti
         price, lines = document["price"], list(document["lines"])
         assert total(lines, amount) == price["totalSP"]
         assert total(lines, f"{prefix}amountIncludingVat") == price["totalGT"] == price["totalSP"] + price["totalST"]
+        amounts = [price[name] for name in ("totalSP", "totalST", "totalGT")]
         for line in lines:
+            amounts += [at(line, f"{prefix}{name}") for name in MONEY]
             one = {
                 name: at(line, f"{prefix}{name}") for name in ("quantity", "unitPrice", "discountAmount", "lineAmount")
             }
@@ -234,8 +240,9 @@ def test_documents_come_to_their_lines_and_to_their_statement(world: World, enti
         statement = world.layer.get("Statement", document["statement"]["id"])
         assert statement is not None
         sign = -1 if entity == "CreditMemo" else 1
-        assert statement["price"]["totalSP"] == sign * price["totalSP"]
-        assert statement["price"]["totalGT"] == sign * price["totalGT"]
+        assert [amount for amount in amounts if amount != rounded(amount, 2)] == []
+        assert rounded(statement["price"]["totalSP"], 2) == sign * price["totalSP"]
+        assert rounded(statement["price"]["totalGT"], 2) == sign * price["totalGT"]
         assert statement["invoice" if entity == "Invoice" else "creditMemo"]["id"] == document["id"]
 
 
@@ -390,3 +397,45 @@ def test_a_thousand_journals_can_be_asked_for(tmp_path: Path) -> None:
     )
     world = build(path)
     assert len(rows(world, "Journal")) >= 1000
+
+
+# Believable
+
+
+def test_no_journal_is_one_huge_amount(world: World) -> None:
+    for charge in rows(world, "Charge"):
+        assert abs(charge["price"]["PPx1"]) < 40_000, charge["id"]
+    credits = [charge for charge in rows(world, "Charge") if charge["description"]["value1"].startswith("Credit for ")]
+    assert credits
+    assert all(charge["price"]["PPx1"] < 0 for charge in credits)
+
+
+def test_buyers_and_licensees_are_told_apart(world: World) -> None:
+    names = [each["name"] for entity in ("Buyer", "Licensee") for each in rows(world, entity)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_seller_of_a_country_without_locale_lives_there(tmp_path: Path) -> None:
+    path = tmp_path / "fjord.yaml"
+    path.write_text("extends: default\npins: [{entity: Seller, id: SEL-1234-0001, externalId: NO}]\n", encoding="utf-8")
+    seller = build(path).layer.get("Seller", "SEL-1234-0001")
+    assert seller is not None
+    assert seller["address"]["country"] == "NO"
+    assert re.fullmatch(r"\d{4}", seller["address"]["postCode"]), "as in Norway, not as in Britain"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"), [("journals: 3", []), ("journals: 300, lines: 1", ["making 300 journals of billing ..."])]
+)
+def test_a_long_start_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, sizes: str, told: list[str]) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_text(f"extends: default\nsizes: {{billing: {{{sizes}}}}}\n", encoding="utf-8")
+    with caplog.at_level("INFO", "mockserver.seed"):
+        build(path)
+    assert caplog.messages == told
+
+
+@pytest.mark.parametrize("now", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+def test_a_start_without_past_or_future_is_refused(now: datetime) -> None:
+    with pytest.raises(scenario.ScenarioError, match=r"^now: .* a world starts between 1970 and 2200\.$"):
+        build(now=now)

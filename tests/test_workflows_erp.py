@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from mockserver.apis.billing import erp
+from mockserver.apis.billing.files import content
 from mockserver.domain.errors import Invalid
 from mockserver.store import Record
 from tests.billing_world import Small, line
@@ -158,6 +163,129 @@ def test_an_invoice_is_not_linked_to_anothers_statement(small: Small) -> None:
     assert "invoice" not in small.get("Statement", statement["id"])
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda each: {"erpData": {"referenceNumber": {"orderNo": each["externalIds"]["erpId"]}}},
+        lambda each: {"externalIds": {"customer": "NL-SCU-100001", "statement": each["externalIds"]["erpId"]}},
+        lambda each: {"externalIds": {"customer": "NL-SCU-100001", "statement": each["id"]}},
+        lambda each: {"erpData": {"erpId": each["externalIds"]["erpId"]}},
+        lambda each: {"erpData": {"yourReference": each["id"]}},
+    ],
+)
+def test_every_member_that_names_a_statement_finds_it(small: Small, named: Callable[[Record], dict[str, Any]]) -> None:
+    statement = issued(small)
+    invoice = small.make("Invoice", document(**named(statement)))
+    assert invoice["statement"]["id"] == statement["id"]
+    assert invoice["vendor"]["id"] == statement["vendor"]["id"]
+
+
+@pytest.mark.parametrize("name", ["no such order", "SOM-0000-0000-0000-0000", "taken"])
+def test_a_statement_that_is_not_there_or_has_another_invoice_is_not_linked(small: Small, name: str) -> None:
+    statement = issued(small)
+    first = small.make("Invoice", document(statement))
+    keys = {"customer": "NL-SCU-100001", "statement": statement["id"] if name == "taken" else name}
+    other = small.make("Invoice", document(documentNo="other", externalIds=keys))
+    assert ("statement" in other, other["billingType"]) == (False, "Manual")
+    assert small.get("Statement", statement["id"])["invoice"]["id"] == first["id"]
+
+
+MEMBERS: dict[str, Any] = {
+    "name": "May",
+    "type": "Credit",
+    "buyer": {"id": "BUY-1000-0001"},
+    "seller": {"id": "SEL-1000-0001"},
+    "lines": LINES[:1],
+    "externalIds": {"agreement": "AGR-1000-0000-0001"},
+    "erpData": {"yourReference": "PO 7", "referenceNumber": {"quoteNo": "Q-1"}, "payment": {"termsCode": "30DAYS"}},
+    "price": {"currency": "EUR", "currencyFactor": Decimal(2)},
+}
+
+
+@pytest.mark.parametrize("sent", [[], *([name] for name in MEMBERS)], ids=lambda names: "-".join(names) or "nothing")
+def test_what_a_later_sync_leaves_out_stays_as_it_was(small: Small, sent: list[str]) -> None:
+    statement = issued(small)
+    first = small.make("Invoice", document(statement, name="April", status="Overdue"))
+    key = {"documentNo": first["documentNo"], "countryCode": "NL"}
+    now = small.make("Invoice", {**key, **{name: MEMBERS[name] for name in sent}})
+    follows = {
+        "lines": {"price", "erpData"},
+        "price": {"price"},
+        "erpData": {"erpData", "attributes"},
+        "externalIds": {"externalIds"},
+    }
+    changed = {"audit", "revision", *sent, *(each for name in sent for each in follows.get(name, ()))}
+    assert {name: value for name, value in now.items() if name not in changed} == {
+        name: value for name, value in first.items() if name not in changed
+    }
+    assert now["statement"]["id"] == statement["id"]
+    assert now["billingType"] == "Automated"
+    assert now["erpData"]["referenceNumber"]["orderNo"] == first["erpData"]["referenceNumber"]["orderNo"]
+    assert now["externalIds"]["customer"] == "NL-SCU-100001"
+    assert small.get("Statement", statement["id"])["invoice"]["id"] == now["id"]
+
+
+def test_a_partial_sync_keeps_factors_and_what_is_still_to_be_paid(small: Small) -> None:
+    price = {"currency": "EUR", "totalSP": Decimal(30), "totalST": Decimal(3), "currencyFactor": Decimal("1.5")}
+    first = small.make("Invoice", document(price=price, erpData={"balanceDue": Decimal(7)}))
+    key = {"documentNo": first["documentNo"], "countryCode": "NL"}
+    now = small.make("Invoice", {**key, "name": "May"})
+    assert (now["price"], now["erpData"]) == (first["price"], first["erpData"])
+    now = small.make("Invoice", {**key, "price": {"totalGT": Decimal(40)}})
+    assert [now["price"][name] for name in ("totalSP", "totalST", "totalGT")] == [30, 10, 40]
+    assert now["price"]["currencyFactor"] == Decimal("1.5")
+    assert now["erpData"]["balanceDue"] == 40
+    assert small.make("Invoice", {**key, "status": "Paid"})["erpData"]["balanceDue"] == 0
+
+
+@st.composite
+def syncs(draw: st.DrawFn) -> list[tuple[int, dict[str, Any]]]:
+    """Which of two documents comes, and which of two statements it names, and how."""
+    step = st.fixed_dictionaries(
+        {
+            "number": st.integers(0, 1),
+            "buyer": st.sampled_from(["", "BUY-1000-0001", "BUY-1000-0002"]),
+            "named": st.sampled_from(["", "order", "key", "id", "reference", "unknown"]),
+            "statement": st.integers(0, 1),
+        }
+    )
+    return [(each["number"], each) for each in draw(st.lists(step, max_size=6))]
+
+
+@settings(max_examples=25, deadline=None)
+@given(syncs())
+def test_statements_and_invoices_always_agree_on_who_belongs_to_whom(steps: list[tuple[int, dict[str, Any]]]) -> None:
+    small = Small()
+    statements = [issued(small), issued(small)]
+    for number, step in steps:
+        body: dict[str, Any] = {"documentNo": f"D-{number}", "countryCode": "NL"}
+        statement = statements[step["statement"]]
+        order = statement["externalIds"]["erpId"]
+        body |= {
+            "": {},
+            "order": {"erpData": {"referenceNumber": {"orderNo": order}}},
+            "key": {"externalIds": {"statement": order}},
+            "id": {"externalIds": {"statement": statement["id"]}},
+            "reference": {"erpData": {"yourReference": statement["id"]}},
+            "unknown": {"externalIds": {"statement": "nothing"}},
+        }[step["named"]]
+        body |= {"buyer": {"id": step["buyer"]}} if step["buyer"] else {}
+        with contextlib.suppress(Invalid):
+            small.make("Invoice", body)
+        links = {each["id"]: each.get("statement", {}).get("id") for each in small.all("Invoice")}
+        back = {
+            each["invoice"]["id"]: each["id"]
+            for each in (small.get("Statement", one["id"]) for one in statements)
+            if "invoice" in each
+        }
+        assert {invoice: linked for invoice, linked in links.items() if linked} == back
+        for each in small.all("Invoice"):
+            assert ("vendor" in each, each["billingType"] == "Automated") == ("statement" in each, "statement" in each)
+        for one in statements:
+            linked = small.get("Statement", one["id"])
+            assert ("totalST" in linked["price"]) == ("invoice" in linked)
+
+
 def test_a_credit_memo_belongs_to_a_credit(small: Small) -> None:
     debit, credit = issued(small), issued(small, -100)
     assert "statement" not in small.make("CreditMemo", memo(debit, documentNo="other"))
@@ -177,12 +305,12 @@ def test_the_first_sync_makes_the_document_and_later_ones_draw_it_again(small: S
     invoice = small.make("Invoice", document())
     (file,) = small.all("InvoiceAttachment")
     assert (file["type"], file["isExternal"], file["name"]) == ("Output", True, f"{invoice['id']}.pdf")
-    before = small.get("File", file["id"])["content"]
+    before = content(small.get("File", file["id"]))
     assert "197.85 EUR" in PdfReader(io.BytesIO(before)).pages[0].extract_text()
     small.make("Invoice", document(erpData={"revision": 2}, lines=LINES[:1]))
     (again,) = small.all("InvoiceAttachment")
     assert again["id"] == file["id"]
-    assert "181.50 EUR" in PdfReader(io.BytesIO(small.get("File", file["id"])["content"])).pages[0].extract_text()
+    assert "181.50 EUR" in PdfReader(io.BytesIO(content(small.get("File", file["id"])))).pages[0].extract_text()
 
 
 def test_an_update_stamps_the_status_and_brings_along_what_follows(small: Small) -> None:
@@ -191,7 +319,7 @@ def test_an_update_stamps_the_status_and_brings_along_what_follows(small: Small)
     now = small.update("Invoice", invoice["id"], {"status": "Overdue", "erpData": data})
     assert ("overdue" in now["audit"], now["attributes"]["yourReference"], now["revision"]) == (True, "PO 9", 2)
     (file,) = small.all("InvoiceAttachment")
-    assert "PO 9" in PdfReader(io.BytesIO(small.get("File", file["id"])["content"])).pages[0].extract_text()
+    assert "PO 9" in PdfReader(io.BytesIO(content(small.get("File", file["id"])))).pages[0].extract_text()
 
 
 def test_a_reset_journal_unlinks_its_invoices(small: Small) -> None:

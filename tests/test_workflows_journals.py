@@ -189,7 +189,9 @@ def test_the_markup_comes_from_the_nearest_place(
         ({"search": source("Subscription", "externalIds.vendor", FOREIGN)}, "no subscription"),
         ({"search": source("Agreement", "id", "AGR-1000-0000-0008")}, "no agreement"),
         ({"search": source("Subscription", "externalIds.vendor", TWIN)}, "2 subscriptions with"),
-        ({"search": source("Subscription", "nonsense", "x")}, "no subscription"),
+        ({"search": source("Subscription", "nonsense", "x")}, "criteria are id, externalIds.vendor, "),
+        ({"search": source("Subscription", "agreement.id", "x")}, "no subscription with agreement.id 'x'"),
+        ({"segment": "GOVERNMENT"}, "segment: unknown market segment 'GOVERNMENT'; one of COM, GOV, EDU"),
         ({"search": source("Subscription", "externalIds.vendor", PLAIN, "Item Not Found")}, "no item"),
         ({"search": {**line()["search"], "order": {"criteria": "id", "value": "ORD-1000-0000-0002"}}}, "no order"),
         ({"period": {"start": "2026-02-28", "end": "2026-02-01"}}, "before the start"),
@@ -203,6 +205,34 @@ def test_a_line_that_means_nothing_becomes_a_charge_in_error(small: Small, wrong
     assert (charge["upload"]["status"], charge["processing"]["status"]) == ("Error", "Error")
     assert said in errors(charge)
     assert "SPx1" not in charge["price"]
+
+
+def test_all_that_is_wrong_with_a_line_is_said_at_once(small: Small) -> None:
+    id = small.journal()
+    search = source("Subscription", "externalIds.vendor", "nobody", "Item Not Found")
+    search["order"] = {"criteria": "id", "value": "nothing"}
+    small.upload(id, [{**line(search=search, externalIds={"vendor": "x"}, segment="x"), "quantity": "many"}])
+    said = errors(small.charges(id)[0])
+    for fault in ("externalIds.invoice", "quantity", "segment", "no subscription", "no item", "no order"):
+        assert fault in said
+
+
+def test_half_a_search_does_not_hide_what_is_wrong_with_the_other(small: Small) -> None:
+    id = small.journal()
+    search = source("Subscription", "externalIds.vendor", "nobody", "SKU-1")
+    small.upload(id, [line(search={"source": search["source"]})])
+    said = errors(small.charges(id)[0])
+    assert "search.item.value: is missing" in said
+    assert "no subscription" in said
+
+
+@pytest.mark.parametrize(
+    "odd", [{"quantity": 0}, {"price": {"unitPP": 10, "PPx1": Decimal("8.33")}}, {"segment": "edu"}]
+)
+def test_what_is_odd_but_not_wrong_is_taken(small: Small, odd: dict[str, Any]) -> None:
+    id = small.journal()
+    small.upload(id, [{**line(), **odd}] * 2)
+    assert {charge["upload"]["status"] for charge in small.charges(id)} == {"Ready"}
 
 
 @pytest.mark.parametrize(

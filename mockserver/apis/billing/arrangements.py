@@ -44,7 +44,10 @@ class Arrangements:
     def any_plain(self, authorization: Record) -> Record:
         """One of these, or a new one."""
         found = self.plain(authorization)
-        return found[0] if found else self._catalog.make("Agreement", {"authorization": authorization})
+        if found:
+            return found[0]
+        client = self.client(authorization, is_manual=False)
+        return self._catalog.make("Agreement", {"authorization": authorization, "client": client})
 
     def split(self, authorization: Record) -> Record:
         """An agreement that several buyers share, billed automatically; a new one of two buyers if there is none."""

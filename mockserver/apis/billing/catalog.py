@@ -136,7 +136,8 @@ class Catalog:
             if each.entity == entity and word in (each.id, each.members.get("name")):
                 return self._make_pinned(each)
         if not word.startswith(f"{self.tables.conventions.ids[entity].prefix}-"):
-            names = [str(record["name"]) for record in self._all(entity) if "name" in record][:5]
+            fitting = self.accounts(kind) if kind else self._all(entity)
+            names = [str(record["name"]) for record in fitting if "name" in record]
             known = f"; there are: {', '.join(names)}" if names else ""
             raise pin.fault(f"no {entity} called {word!r}{known}; name one of the file's, or an id.", member)
         return self.make(entity, {"type": kind} if kind else {}, check_id(self.tables, pin, entity, word, member))
@@ -218,7 +219,7 @@ class Catalog:
         buyer = said.get("buyer") or self.any("Buyer")
         return {
             "id": said["id"],
-            "name": buyer["name"],
+            "name": f"{buyer['name']}, {buyer['address']['city']}",
             "icon": _icon("licensees", said),
             "externalId": self._code(_country(buyer), "LIC", said["id"]),
             "buyer": self.ref("Buyer", buyer),

@@ -64,7 +64,7 @@ class Line:
 class Field:
     path: str
     header: str
-    form: Literal["text", "decimal", "instant", "source"] = "text"
+    form: Literal["text", "decimal", "instant", "source", "segment"] = "text"
     required: bool = True
 
 
@@ -87,7 +87,7 @@ FIELDS = (
     Field("price.PPx1", "Total Purchase Price", "decimal"),
     Field("description.value1", "Description1", required=False),
     Field("description.value2", "Description2", required=False),
-    Field("segment", "Market Segment", required=False),
+    Field("segment", "Market Segment", "segment", required=False),
     Field("attributes.agreementVendorId", "Agreement Vendor ID", required=False),
 )
 SOURCE = "search.source.type"
@@ -97,6 +97,7 @@ OLD_SOURCE = {
     "search.subscription.value": "search.source.value",
 }
 ALIASES = {**OLD_SOURCE, "attributes.segment": "segment"}
+SEGMENTS = ("COM", "GOV", "EDU")
 SOURCES = {name.lower(): name for name in ("Subscription", "Agreement", "Asset")}
 PATHS_BY_NAME = {
     **{field.path.lower(): field.path for field in FIELDS},
@@ -134,7 +135,7 @@ def read_lines(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> list[L
     readers = {"jsonl": _json_lines, "xlsx": _sheet_lines, "csv": _csv_lines}
     lines = list(readers[kind](content, limits))
     if not lines:
-        raise unreadable("holds no charges; add at least one line.")
+        raise unreadable("The file holds no charges; add at least one line.")
     return lines
 
 
@@ -235,6 +236,10 @@ def read_value(raw: Any, form: str, limits: Limits = LIMITS) -> str | Decimal:
         if text.lower() not in SOURCES:
             raise ValueError(f"unknown source type {short(text)}; one of {', '.join(SOURCES.values())}")
         return SOURCES[text.lower()]
+    if form == "segment":
+        if text.upper() not in SEGMENTS:
+            raise ValueError(f"unknown market segment {short(text)}; one of {', '.join(SEGMENTS)}")
+        return text.upper()
     return text
 
 
@@ -368,7 +373,7 @@ def _json_object(raw: bytes, number: int, limits: Limits, *, exact: bool) -> dic
         else:
             record = orjson.loads(raw)
     except json.JSONDecodeError as problem:
-        raise unreadable(f"line {number}, column {problem.colno}: is no JSON: {problem.msg}.") from None
+        raise unreadable(f"line {number}, column {problem.colno}: not valid JSON: {problem.msg}.") from None
     if not isinstance(record, dict):
         raise unreadable(f"line {number}: must be a JSON object, found {_said(record)}.")
     return record
@@ -465,7 +470,7 @@ def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, 
         except csv.Error as problem:
             if "field larger" in str(problem):
                 raise TooLarge(f"line {start}: a value is longer than {limits.text:,} characters.") from None
-            raise unreadable(f"line {start}: is no CSV: {problem}.") from None
+            raise unreadable(f"line {start}: not valid CSV: {problem}.") from None
         if len(row) > limits.columns:
             raise TooLarge(f"line {start} has {len(row):,} columns; {limits.columns} is the most.")
         if any(cell and not cell.isspace() for cell in row):

@@ -90,16 +90,18 @@ class Processor:
             f"{place}.{name}: is missing" for place, name in NEEDED if name not in data.get(place, {})
         ]
         search = data.get("search", {})
-        order = None
+        source, line = _source(search, matched or {})
+        item, order = search.get("item", {}), None
+        # Whatever is wrong with a line is said at once, so that one round mends it.
         if faults:
             match = Match({}, {}, {"currency": {"purchase": self._common["authorization"]["currency"]}})
+            faults += self._matcher.faults(source, item)
         else:
-            source, line = _source(search, matched or {})
-            match = self._matcher.match(source, search["item"], line=line)
+            match = self._matcher.match(source, item, line=line)
             faults += match.faults
-            if "order" in search:
-                order, fault = self._matcher.order(search["order"])
-                faults += [fault] if fault else []
+        if len(search.get("order", {})) == 2:
+            order, fault = self._matcher.order(search["order"])
+            faults += [fault] if fault else []
         price = priced(data.get("price", {}), match, match.side if not faults else None)
         charge: dict[str, Any] = {"id": id, **{name: data[name] for name in GIVEN if name in data}}
         if segment := data.get("segment") or data.get("attributes", {}).get("segment"):
@@ -167,7 +169,7 @@ def _source(search: Mapping[str, Any], matched: Mapping[str, Any]) -> tuple[Mapp
         if name in matched:
             source = {"type": name.capitalize(), "criteria": "id", "value": matched[name]["id"]}
             return source, matched.get("line", {}).get("id", "")
-    return search["source"], ""
+    return search.get("source", {}), ""
 
 
 _READY: dict[str, Any] = {"upload": {"status": "Ready"}, "processing": {"status": "Ready"}}

@@ -122,7 +122,9 @@ def read_rows(content: bytes, *, limits: Limits = LIMITS) -> list[Row]:
     if header is None:
         raise unreadable(f"row {HEADER_ROW}: no headers; is this the Sales Document Import Template?")
     if not found:
-        raise unreadable(f"holds no Item rows; charges start in row {FIRST_ROW}, with Item in column {TYPE.column}.")
+        raise unreadable(
+            f"The file holds no Item rows; charges start in row {FIRST_ROW}, with Item in column {TYPE.column}."
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """Invoices and credit memos as PDF documents, as the ERP would send them; the same input gives the same bytes.
 
-Every figure is the one of the JSON, with two decimals and its currency, so that a document can be checked against it.
+Every figure is the one of the JSON, never rounded to another, so that a document can be checked against it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
+
+from mockserver import wire
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -97,8 +99,8 @@ def credit_memo_pdf(memo: Mapping[str, Any], *, created: datetime) -> bytes:
 
 
 def money(amount: Any, currency: str) -> str:
-    """An amount as documents show it: two decimals, half away from zero, its currency behind."""
-    return f"{_two_places(amount)} {currency}".rstrip()
+    """An amount as documents show it: at least two decimals, its currency behind."""
+    return f"{_figure(amount)} {currency}".rstrip()
 
 
 def latin(text: Any) -> str:
@@ -255,11 +257,11 @@ def _cells(line: Mapping[str, Any], position: int) -> Iterator[str]:
         elif name == "description":
             yield latin(value or "")
         elif name == "vat":
-            yield "" if amount is None or gross is None else _two_places(_decimal(gross) - _decimal(amount))
+            yield "" if amount is None or gross is None else _difference(gross, amount)
         elif name == "quantity":
             yield "" if value is None else f"{_decimal(value):f}"
         else:
-            yield "" if value is None else _two_places(value)
+            yield "" if value is None else _figure(value)
 
 
 def _under(line: Mapping[str, Any]) -> str:
@@ -342,10 +344,17 @@ def _day(instant: str) -> str:
 
 
 def _decimal(amount: Any) -> Decimal:
-    return amount if isinstance(amount, Decimal) else Decimal(repr(amount))
+    """The number that the JSON shows."""
+    return Decimal(wire.digits(amount))
 
 
-def _two_places(amount: Any) -> str:
+def _difference(one: Any, other: Any) -> str:
     with localcontext() as context:
         context.prec = 60
-        return f"{_decimal(amount).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):f}"
+        return _figure(_decimal(one) - _decimal(other))
+
+
+def _figure(amount: Any) -> str:
+    """The number that the JSON shows, with two decimals or as many more as it has: sums hold as they are printed."""
+    whole, _, decimals = f"{_decimal(amount):f}".partition(".")
+    return f"{whole}.{decimals:0<2}"

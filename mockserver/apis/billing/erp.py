@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mockserver import ids, wire
+from mockserver import ids
 from mockserver.apis.billing import rules, summaries
 from mockserver.apis.billing.files import attach_document, redraw_document
 from mockserver.apis.billing.registry import WORKFLOWS
@@ -20,6 +20,12 @@ from mockserver.work import Work, key_of
 # The last group of a line's id is its place in the document (b.12).
 MOST_LINES = 9_999
 LINE_STEP = 10_000
+# Where a document names its statement, in the order in which they count: the number of its sales order, or its id.
+NAMES_STATEMENT = ("erpData.referenceNumber.orderNo", "externalIds.statement")
+# These may name it, or be something else altogether: the key of the document itself, a word of the customer's.
+HINTS_STATEMENT = ("erpData.erpId", "erpData.yourReference")
+BY_ID = ("externalIds.statement", "erpData.yourReference")
+BY_ID_ALONE = ("erpData.yourReference",)
 EVENTS = {"Issued": "issued", "Paid": "paid", "Overdue": "overdue"}
 INVOICE_ATTRIBUTES = (
     "yourReference",
@@ -29,6 +35,8 @@ INVOICE_ATTRIBUTES = (
     "postingDate",
     "documentDate",
 )
+LENT = ("agreement", "vendor", "product", "licensee")
+"""What a document has from its statement."""
 MEMO_ATTRIBUTES = ("yourReference", "externalDocumentNo", "externalDocumentNo2", "postingDate", "documentDate")
 
 
@@ -97,45 +105,53 @@ def upsert(work: Work, entity: str, document: Mapping[str, Any]) -> Record:
     # A scenario may have pinned another id to the document of this number.
     id = (work.get("Renamed", id) or {"to": id})["to"]
     old = work.get(entity, id)
-    buyer, seller = _buyer(work, document), _seller(work, document)
+    buyer, seller = _buyer(work, document, old), _seller(work, document, old)
     if len(document.get("lines", ())) > MOST_LINES:
         raise Invalid("too many lines.", {"lines": [f"{len(document['lines'])} lines; {MOST_LINES} is the most."]})
     given = document.get("erpData", {})
     if old is not None and not _is_newer(kind, given, old.get("erpData", {})):
         return old
-    statement = _statement(work, kind, document, buyer)
+    statement = _statement(work, kind, id, document, old or {}, buyer)
     record = _record(work, kind, id, document, old or {}, statement, buyer, seller)
     kept = _keep(work, kind, record, old)
+    left = at(old or {}, "statement.id")
+    if left is not None and (statement is None or statement["id"] != left):
+        _unlink(work, kind, left, id)
     if statement is not None:
         _link(work, kind, statement, kept)
     _draw(work, kind, kept)
     return work.need(entity, id)
 
 
-def _buyer(work: Work, document: Mapping[str, Any]) -> Record:
-    """By id, else by the customer number of the ERP. Raises Unresolved."""
+def _buyer(work: Work, document: Mapping[str, Any], old: Record | None) -> Record:
+    """By id, else by the customer number of the ERP, else as it was. Raises Unresolved."""
     if "buyer" in document:
         buyer = work.get("Buyer", document["buyer"]["id"])
         if buyer is None:
             raise Unresolved("buyer: unknown.", {"buyer.id": [f"No Buyer {document['buyer']['id']!r} exists."]})
         return buyer
     places = ("externalIds.customer", "erpData.addresses.sellTo.customerNo", "erpData.addresses.billTo.customerNo")
-    for number in filter(None, (at(document, place) for place in places)):
+    numbers = [number for number in (at(document, place) for place in places) if number]
+    for number in numbers:
         found = next(work.where("Buyer", "externalIds.erpCustomer", number), None)
         if found is not None:
             return found
+    if old is not None and not numbers:
+        return work.get("Buyer", old["buyer"]["id"]) or old["buyer"]
     raise Unresolved(
         "buyer: unknown.", {"buyer": ["Name it by id, or by its customer number in externalIds.customer."]}
     )
 
 
-def _seller(work: Work, document: Mapping[str, Any]) -> Record:
-    """By id, else by country. Raises Invalid."""
+def _seller(work: Work, document: Mapping[str, Any], old: Record | None) -> Record:
+    """By id, else as it was, else by country. Raises Invalid."""
     if "seller" in document:
         seller = work.get("Seller", document["seller"]["id"])
         if seller is None:
             raise Invalid("seller: unknown.", {"seller.id": [f"No Seller {document['seller']['id']!r} exists."]})
         return seller
+    if old is not None:
+        return work.get("Seller", old["seller"]["id"]) or old["seller"]
     found = next(work.where("Seller", "externalId", document["countryCode"]), None)
     if found is None:
         country = document["countryCode"]
@@ -155,14 +171,32 @@ def _version(kind: Kind, data: Mapping[str, Any]) -> int | None:
     return next((int(data[name]) for name in kind.versions if name in data), None)
 
 
-def _statement(work: Work, kind: Kind, document: Mapping[str, Any], buyer: Record) -> Record | None:
-    """The statement whose sales order the document names, if it is this buyer's and of the right type (d.6)."""
-    for place in ("erpData.referenceNumber.orderNo", "externalIds.statement", "erpData.erpId"):
-        number = at(document, place)
-        for statement in work.where("Statement", "externalIds.erpId", number) if number else ():
-            if statement["type"] == kind.sign and statement["buyer"]["id"] == buyer["id"]:
+def _statement(
+    work: Work, kind: Kind, id: str, document: Mapping[str, Any], old: Record, buyer: Record
+) -> Record | None:
+    """The statement that the document names, else the one it had (d.6).
+
+    It must be this buyer's, of the right type, and have no other document.
+    """
+
+    def fits(statement: Record) -> bool:
+        other = at(statement, f"{kind.link}.id")
+        return statement["type"] == kind.sign and statement["buyer"]["id"] == buyer["id"] and other in (None, id)
+
+    for place in (*NAMES_STATEMENT, *HINTS_STATEMENT):
+        name = at(document, place)
+        if not isinstance(name, str) or not name:
+            continue
+        found = list(work.where("Statement", "externalIds.erpId", name)) if place not in BY_ID_ALONE else []
+        if place in BY_ID and (own := work.get("Statement", name)) is not None:
+            found.append(own)
+        for statement in found:
+            if fits(statement):
                 return statement
-    return None
+    if any(at(document, place) is not None for place in NAMES_STATEMENT):
+        return None
+    had = work.get("Statement", at(old, "statement.id") or "")
+    return had if had is not None and fits(had) else None
 
 
 def _record(
@@ -177,20 +211,21 @@ def _record(
 ) -> dict[str, Any]:
     """The document as it is kept, without its audit."""
     number, country = document["documentNo"], document["countryCode"]
-    lines = _lines(work, kind, id, document) if "lines" in document or not old else list(old["lines"])
+    lines = _lines(work, kind, id, document) if "lines" in document or not old else list(old.get("lines", ()))
     price = _price(work, kind, document, lines, old, statement, buyer)
     data = _erp_data(work, kind, document, old, buyer, price, str(document.get("status", old.get("status", "Issued"))))
     client = buyer.get("client")
+    keys = {**old.get("externalIds", {}), **document.get("externalIds", {})}
     record: dict[str, Any] = {
-        **without(old, "statement", "agreement", "vendor", "product", "licensee"),
+        **without(old, "statement", *LENT, "client", "clientId"),
         "id": id,
         "documentNo": number,
         "countryCode": country,
         "buyer": work.ref("Buyer", buyer),
         "seller": work.ref("Seller", seller),
         **({} if client is None else {"client": client}),
-        **_linked(work, document, statement),
-        "externalIds": {**old.get("externalIds", {}), **document.get("externalIds", {})},
+        **_linked(work, keys, old, statement),
+        "externalIds": keys,
         "attributes": _attributes(kind, data),
         "erpData": data,
         "price": price,
@@ -208,16 +243,18 @@ def _record(
     }
 
 
-def _linked(work: Work, document: Mapping[str, Any], statement: Record | None) -> dict[str, Any]:
+def _linked(work: Work, keys: Mapping[str, Any], old: Record, statement: Record | None) -> dict[str, Any]:
     """What a document has from its statement, or of the agreement that it names itself (d.6, d.7)."""
     if statement is not None:
-        names = ("agreement", "vendor", "product", "licensee")
         return {
             "statement": work.ref("Statement", statement),
-            **{name: statement[name] for name in names if name in statement},
+            **{name: statement[name] for name in LENT if name in statement},
         }
-    agreement = work.get("Agreement", at(document, "externalIds.agreement") or "")
-    return {} if agreement is None else {"agreement": work.ref("Agreement", agreement)}
+    agreement = work.get("Agreement", keys.get("agreement") or "")
+    if agreement is not None:
+        return {"agreement": work.ref("Agreement", agreement)}
+    # A statement that was linked takes its agreement along; one that was there without stays.
+    return {"agreement": old["agreement"]} if "agreement" in old and "statement" not in old else {}
 
 
 def _erp_data(
@@ -231,7 +268,12 @@ def _erp_data(
 ) -> dict[str, Any]:
     """erpData as it came, over what was there, with the members that are always there (c.7, c.9)."""
     given = document.get("erpData", {})
-    data: dict[str, Any] = {"documentDate": work.now, "addresses": _addresses(buyer), **old.get("erpData", {}), **given}
+    kept = old.get("erpData", {})
+    data: dict[str, Any] = {"documentDate": work.now, "addresses": _addresses(buyer), **kept}
+    for name, value in given.items():
+        # Of an object, such as the reference numbers, too, what is left out stays.
+        whole = isinstance(value, Mapping) and isinstance(kept.get(name), Mapping)
+        data[name] = {**kept[name], **value} if whole else value
     data["documentNo"] = document["documentNo"]
     data.setdefault("postingDate", data["documentDate"])
     if kind.entity == "CreditMemo":
@@ -242,7 +284,8 @@ def _erp_data(
         data["countryCode"] = document["countryCode"]
         if "invoiceTotal" not in given:
             data["invoiceTotal"] = price["totalGT"]
-        if "balanceDue" not in given:
+        is_same = status == old.get("status") and price["totalGT"] == at(old, "price.totalGT") and "balanceDue" in kept
+        if "balanceDue" not in given and not is_same:
             data["balanceDue"] = rules.ZERO if status == "Paid" else price["totalGT"]
     return without(data, *kind.dropped)
 
@@ -321,13 +364,16 @@ def _price(
 
     net = one("totalSP", lambda: _sum(amounts, "amount"))
     gross = given.get("totalGT", at(document, "erpData.invoiceTotal"))
+    # Of net, tax and total two tell the third: a new total does not leave the tax as it was.
+    kept = kept if gross is None else without(kept, "totalST")
     gross = _sum(amounts, "amountIncludingVat", "amount") if gross is None else Decimal(gross)
     tax = one("totalST", lambda: rules.total((gross, -net)))
     currency = given.get("currency") or old.get("price", {}).get("currency") or at(document, "erpData.currencyCode")
     if currency is None:
         currency = statement["price"]["currency"]["sale"] if statement is not None else buyer.get("currency")
     price: dict[str, Any] = {"currency": currency} if currency is not None else {}
-    price |= {name: Decimal(given[name]) for name in ("currencyFactor", "currencyFactor2") if name in given}
+    factors = {**old.get("price", {}), **given}
+    price |= {name: Decimal(factors[name]) for name in ("currencyFactor", "currencyFactor2") if name in factors}
     price |= {"totalSP": net, "totalST": tax, "totalGT": rules.total((net, tax))}
     costs = [line[name] for line in amounts for name in ("purchasePriceTotalLcy",) if name in line]
     if "totalPP" in given or costs or "totalPP" in kept:
@@ -360,21 +406,22 @@ def _link(work: Work, kind: Kind, statement: Record, record: Record) -> None:
     work.change("Statement", {**statement, kind.link: work.ref(kind.entity, record), "price": taxed})
 
 
+def _unlink(work: Work, kind: Kind, id: str, document: str) -> None:
+    """The statement that a document had no longer points back, and its tax is unknown again."""
+    statement = work.get("Statement", id)
+    if statement is not None and at(statement, f"{kind.link}.id") == document:
+        price = without(statement["price"], "totalST", "totalGT")
+        work.change("Statement", {**without(statement, kind.link), "price": price})
+
+
 def _draw(work: Work, kind: Kind, record: Record) -> None:
     """The document as a PDF, an Output attachment, made at the first sync and drawn again after each (c.7, c.9)."""
-    created = wire.moment(work.now)
-
-    def draw() -> bytes:
-        from mockserver.apis.billing.documents import credit_memo_pdf, invoice_pdf
-
-        return (invoice_pdf if kind.entity == "Invoice" else credit_memo_pdf)(record, created=created)
-
     attachments = work.where(f"{kind.entity}Attachment", f"{key_of(kind.entity)}.id", record["id"])
     drawn = next((attachment for attachment in attachments if attachment["type"] == "Output"), None)
     if drawn is None:
-        attach_document(work, kind.entity, record, draw)
+        attach_document(work, kind.entity, record)
     else:
-        redraw_document(work, kind.entity, drawn, draw)
+        redraw_document(work, kind.entity, drawn, record)
 
 
 @WORKFLOWS.effect("Invoice", "update")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from mockserver import wire
@@ -28,13 +28,14 @@ def document(
 ) -> dict[str, Any]:
     """The document of a statement, as the bodies of createInvoices and createCreditMemos hold it.
 
-    Its lines add up to the statement's total to the last decimal; a credit memo states what is given back as positive.
+    All amounts are money, of two decimals: its lines add up to the statement's total, rounded to them. A credit memo
+    states what is given back as positive.
     """
     is_credit = statement["type"] == "Credit"
     vat = Decimal(VAT.get(country, 20))
-    net = abs(statement["price"]["totalSP"])
+    net = _cents(abs(statement["price"]["totalSP"]))
     lines = _amounts(charges, net, is_credit)
-    tax = sum((rules.rounded(rules.share(amount, vat), rules.SCALE.totals) for amount in lines), rules.ZERO)
+    tax = rules.total(_cents(rules.share(amount, vat)) for amount in lines)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today, due = wire.instant(midnight), wire.instant(midnight + timedelta(days=DAYS_TO_PAY))
     order = statement["externalIds"]["erpId"]
@@ -103,26 +104,38 @@ def again(invoice: Record, status: str) -> dict[str, Any]:
 
 
 def _amounts(charges: Sequence[Record], net: Decimal, is_credit: bool) -> list[Decimal]:
-    """What each line comes to, rounded; the last one takes what rounding left over."""
+    """What each line comes to: its pieces at a price in cents; the largest one takes what rounding left over."""
     sign = -1 if is_credit else 1
-    amounts = [rules.rounded(charge["price"]["SPx1"] * sign, rules.SCALE.totals) for charge in charges]
+    amounts = []
+    for charge in charges:
+        pieces = _pieces(charge)
+        amounts.append(_cents(charge["price"]["SPx1"] * sign / pieces) * pieces)
     if amounts:
-        amounts[-1] += net - sum(amounts, rules.ZERO)
+        amounts[amounts.index(max(amounts))] += net - rules.total(amounts)
     return amounts
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return rules.rounded(amount, 2)
+
+
+def _pieces(charge: Record) -> int:
+    """What a line counts: whole pieces; what is measured otherwise is one piece of everything."""
+    quantity = charge["quantity"]
+    return int(quantity) if 0 < quantity < 2**31 and quantity == int(quantity) else 1
 
 
 def _shared(charge: Record, amount: Decimal, vat: Decimal) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what a line says, what it costs); lineAmount = quantity x unitPrice - discountAmount exactly (billing f)."""
-    # A line counts whole pieces; what is measured otherwise is one piece of everything.
-    whole = 0 < charge["quantity"] < 2**31 and charge["quantity"] == int(charge["quantity"])
-    quantity = int(charge["quantity"]) if whole else 1
-    unit = rules.rounded(amount / quantity, rules.SCALE.totals)
+    quantity = _pieces(charge)
+    # Rounded up, so that where the pieces do not divide the amount, a discount of some cents is left, not a surcharge.
+    unit = (amount / quantity).quantize(Decimal("0.01"), ROUND_CEILING, rules.EXACT)
     said = {
         "itemNo": charge.get("erpData", {}).get("erpItemId", charge["item"]["id"]),
         "description": charge["item"]["name"],
     }
     said |= {"period": dict(charge["period"])}
-    tax = rules.rounded(rules.share(amount, vat), rules.SCALE.totals)
+    tax = _cents(rules.share(amount, vat))
     price = {"quantity": quantity, "unitPrice": unit, "amount": amount, "lineAmount": amount, "vatPercent": vat}
     return said, price | {
         "discountAmount": unit * quantity - amount,
@@ -135,7 +148,7 @@ def _invoice_line(
     place: int, charge: Record, amount: Decimal, vat: Decimal, number: str, country: str
 ) -> dict[str, Any]:
     said, price = _shared(charge, amount, vat)
-    cost = charge["price"]["PPx1"]
+    cost = _cents(charge["price"]["PPx1"])
     known = {
         "documentNo": number,
         "lineNo": place * 10_000,
@@ -157,7 +170,7 @@ def _memo_line(place: int, charge: Record, amount: Decimal, vat: Decimal, number
         "vatCalculationType": 0,
         "purchaseCurrencyCode": charge["price"]["currency"]["purchase"],
     }
-    price |= {"purchasePriceTotal": abs(charge["price"]["PPx1"])}
+    price |= {"purchasePriceTotal": _cents(abs(charge["price"]["PPx1"]))}
     return {"documentNo": number, "lineNo": place * 10_000, **said, "erpData": data, "price": price}
 
 

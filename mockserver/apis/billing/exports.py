@@ -151,9 +151,9 @@ def _reader(path: str) -> Callable[[Mapping[str, Any]], Any]:
 def _csv_cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, int | float):
+    if isinstance(value, Decimal | float):
+        return wire.digits(value)
+    if isinstance(value, int):
         return str(value)
     text = str(value)
     # Spreadsheets also look past leading white space, so the first visible character counts.

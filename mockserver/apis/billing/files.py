@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mockserver import wire
 from mockserver.store import Record
 from mockserver.work import Work, key_of
 
 
-class Document(Mapping[str, Any]):
-    """A File whose bytes are drawn when they are first asked for, so that a world full of documents starts at once."""
+def content(file: Record) -> bytes:
+    """The bytes of a File: those that are kept, or the PDF of what it shows, drawn when it is asked for.
 
-    def __init__(self, id: str, draw: Callable[[], bytes]) -> None:
-        self._id = id
-        self._draw = draw
-        self._content: bytes | None = None
+    A world full of documents starts at once that way, and is plain data.
+    """
+    if "content" in file:
+        return bytes(file["content"])
+    from mockserver.apis.billing.documents import credit_memo_pdf, invoice_pdf
 
-    def __getitem__(self, name: str) -> Any:
-        if name == "id":
-            return self._id
-        if name != "content":
-            raise KeyError(name)
-        if self._content is None:
-            self._content = self._draw()
-        return self._content
+    pdf = {"Invoice": invoice_pdf, "CreditMemo": credit_memo_pdf}[file["draws"]]
+    return pdf(file["shows"], created=wire.moment(file["created"]))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(("id", "content"))
 
-    def __len__(self) -> int:
-        return 2
+def _drawn(work: Work, entity: str, id: str, record: Record) -> dict[str, Any]:
+    return {"id": id, "draws": entity, "shows": record, "created": work.now}
 
 
 def attach_upload(work: Work, parent: str, record: Record, *, filename: str, media: str, content: bytes) -> Record:
@@ -43,20 +36,20 @@ def attach_upload(work: Work, parent: str, record: Record, *, filename: str, med
     return work.create(entity, attachment)
 
 
-def attach_document(work: Work, parent: str, record: Record, draw: Callable[[], bytes]) -> Record:
+def attach_document(work: Work, parent: str, record: Record) -> Record:
     """Register the PDF of an invoice or credit memo: type Output, named by the id (c.0).
 
     It has no size: the document is the ERP's, and nobody has fetched it yet.
     """
     entity = f"{parent}Attachment"
     described = _described(work, parent, record, "Output", f"{record['id']}.pdf", "application/pdf")
-    work.put("File", Document(described["id"], draw))
+    work.put("File", _drawn(work, parent, described["id"], record))
     return work.create(entity, {**described, "isExternal": True})
 
 
-def redraw_document(work: Work, parent: str, attachment: Record, draw: Callable[[], bytes]) -> None:
+def redraw_document(work: Work, parent: str, attachment: Record, record: Record) -> None:
     """Have the PDF drawn anew: what it shows has changed."""
-    work.put("File", Document(attachment["id"], draw))
+    work.put("File", _drawn(work, parent, attachment["id"], record))
     work.change(f"{parent}Attachment", attachment)
 
 

@@ -101,7 +101,7 @@ class Plan:
     status: the state to bring it to
     said: members to write
     lines: charges that must be there; count: how many there are at least
-    credits: the agreements whose every charge gives money back
+    signs: agreement id -> 1 where its every charge costs, -1 where it gives money back; others are mixed
     """
 
     at: datetime
@@ -110,7 +110,7 @@ class Plan:
     said: dict[str, Any] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     count: int = 0
-    credits: frozenset[str] = frozenset()
+    signs: Mapping[str, int] = field(default_factory=dict)
 
 
 class History:
@@ -244,7 +244,7 @@ class History:
         from mockserver.apis.billing.charge_files import write_jsonl
 
         lines = self.usage.lines(
-            authorization, plan.count, month(plan.at), wanted=plan.lines, name=ids.digits(id), credits=plan.credits
+            authorization, plan.count, month(plan.at), wanted=plan.lines, name=ids.digits(id), signs=plan.signs
         )
         self._load("Journal", id, Upload(f"usage-{plan.at:%Y-%m}.jsonl", JSONL, write_jsonl(lines)), vendor)
 
@@ -340,7 +340,7 @@ class History:
         if plan.status != "Draft":
             rate = self.making.world.layer.get("ExchangeRate", f"{purchase}-{sale}")
             rows = self.usage.rows(
-                agreements, plan.count, month(plan.at), Decimal(rate["rate"] if rate else 1), plan.lines
+                agreements, plan.count, month(plan.at), Decimal(rate["rate"] if rate else 1), plan.lines, plan.signs
             )
             file = Upload(f"{id}.xlsx", XLSX, custom_ledger_template(rows))
             self._load("CustomLedger", id, file, self.operations)

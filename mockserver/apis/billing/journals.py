@@ -10,7 +10,7 @@ from mockserver.apis.billing.charges import Processor
 from mockserver.apis.billing.files import Uploads, attach_upload, remove_attachments
 from mockserver.apis.billing.registry import WORKFLOWS
 from mockserver.apis.billing.shared import clear_error, error, own_keys, without
-from mockserver.domain.errors import Conflict, Invalid, UnsupportedMedia
+from mockserver.domain.errors import Conflict, UnsupportedMedia
 from mockserver.store import Record
 from mockserver.work import Upload, Work
 
@@ -29,10 +29,7 @@ def make(work: Work) -> Record:
     authorization = work.need("Authorization", work.body["authorization"]["id"])
     if work.actor.role == "vendor" and authorization["vendor"]["id"] != work.actor.account:
         # Another vendor's authorization reads like one that does not exist.
-        raise Invalid(
-            "authorization: not yours.",
-            {"authorization.id": [f"No Authorization {authorization['id']!r} exists; name one that does."]},
-        )
+        raise work.unknown("Authorization", authorization["id"], "authorization")
     journal: dict[str, Any] = {
         "id": work.new_id("Journal"),
         "name": work.body["name"],

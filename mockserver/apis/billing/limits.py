@@ -32,14 +32,15 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 def check_size(content: bytes, limits: Limits = LIMITS) -> None:
     """Refuse a file that is empty or too large; raises Invalid and TooLarge."""
     if not content:
-        raise unreadable("is empty; send a file with charges.")
+        raise unreadable("The file is empty; send one with charges.")
     if len(content) > limits.file_bytes:
         raise TooLarge(f"the file has {len(content):,} bytes; {limits.file_bytes:,} is the most. Split it.")
 
 
 def unreadable(*messages: str) -> Invalid:
-    """The refusal of a file that cannot be read as a whole."""
-    return Invalid(f"The file cannot be read: {messages[0]}", {"file": messages})
+    """The refusal of a file that cannot be read as a whole; each message is a sentence, or starts with a place."""
+    about_all = messages[0].startswith("The file ")
+    return Invalid(messages[0] if about_all else f"The file cannot be read: {messages[0]}", {"file": messages})
 
 
 def short(text: str) -> str:

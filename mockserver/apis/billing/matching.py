@@ -101,6 +101,16 @@ class Matcher:
             match = self._matches[key] = self._match(*key)
         return match
 
+    def faults(self, source: Mapping[str, str], item: Mapping[str, str]) -> tuple[str, ...]:
+        """What is wrong with either search, where the other cannot be told; one that is not whole is passed over."""
+        found: tuple[str, ...] = ()
+        if {"type", "criteria", "value"} <= source.keys():
+            found += self._target(source["type"], source["criteria"], source["value"]).faults
+        if {"criteria", "value"} <= item.keys():
+            fault = self._item(item["criteria"], item["value"])[1]
+            found += (fault,) if fault else ()
+        return found
+
     def order(self, search: Mapping[str, str]) -> tuple[dict[str, Any] | None, str | None]:
         """The order that a line names, or what is wrong with it."""
         key = (search["criteria"], search["value"])
@@ -243,6 +253,9 @@ class Matcher:
         if len(found) == 1:
             return found[0], None
         what = f"with {criteria} {value!r} under {within}"
+        if not found and (others := self._catalog.others(entity, _path(entity, criteria), scope, within)):
+            wrong = f"{criteria!r} is no property of any {entity.lower()} here; criteria are {', '.join(others)}."
+            return None, f"search.{place}.criteria: {wrong}"
         if found:
             many = f"{len(found)} {entity.lower()}s"
             return None, f"search.{place}: {many} {what}; search for what is unique."
@@ -282,6 +295,7 @@ class Catalog:
         self._work = work
         self._found: dict[tuple[str, ...], dict[str, list[Record]]] = {}
         self._refs: dict[tuple[str, str], dict[str, Any]] = {}
+        self._others: dict[tuple[str, str, str, str], list[str]] = {}
         self._lines: dict[tuple[str, str], list[Record]] = {}
 
     def find(self, entity: str, path: str, value: str, scope: str, within: str) -> list[Record]:
@@ -300,6 +314,20 @@ class Catalog:
                     by_value.setdefault(str(found), []).append(record)
             self._found[key] = by_value
         return self._found[key].get(value, [])
+
+    def others(self, entity: str, path: str, scope: str, within: str) -> list[str]:
+        """What to search for within a scope where no record has this property; nothing if one has, or none is there."""
+        key = (entity, path, scope, within)
+        if key not in self._others:
+            records = list(self._work.where(entity, scope, within))
+            names: set[str] = set()
+            if all(at(record, path) is None for record in records):
+                for record in records:
+                    names |= {name for name, value in record.items() if isinstance(value, str)}
+                    names |= {f"externalIds.{name}" for name in record.get("externalIds", ())}
+            # What names a record for certain comes first.
+            self._others[key] = sorted(names, key=lambda name: (name != "id", "." not in name, name))
+        return self._others[key]
 
     def lines(self, kind: str, id: str) -> list[Record]:
         """The agreement lines of a subscription, an asset or an agreement."""

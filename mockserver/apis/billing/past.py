@@ -72,9 +72,9 @@ class Past:
         authorization = self._stage.catalog.any("Authorization")
         plain = [each["id"] for each in self._stage.arrangements.plain(authorization)]
         # In two journals of three, half the agreements get money back.
-        credits = frozenset(plain[number % 2 :: 2]) if number % 3 else frozenset()
+        signs = {id: -1 if at % 2 == number % 2 else 1 for at, id in enumerate(plain)} if number % 3 else {}
         said = {"authorization": authorization}
-        plan = Plan(at=at, status=status, said=said, count=self._stage.count(), credits=credits)
+        plan = Plan(at=at, status=status, said=said, count=self._stage.count(), signs=signs)
         # What is pinned may not be billable (a currency without rate, say); such a journal stays where it gets stuck.
         with suppress(Refusal):
             self._documents.bill_journal(history.journal(plan))

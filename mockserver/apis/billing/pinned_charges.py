@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mockserver import ids
+from mockserver.apis.billing.charges import JOURNAL_STEP as STEP
+from mockserver.apis.billing.custom_ledgers import STEP as ROW_STEP
 from mockserver.apis.billing.stage import Stage
 from mockserver.apis.billing.usage import Line, Source
 from mockserver.apis.billing.wishes import Bundle, Wish
 from mockserver.store import Record
-
-# Charges count in hundreds; a pinned id beyond this line is given to a charge by renaming it, not by so many lines.
-STEP = 100
-FURTHEST = 500
-SHARES = 2
 
 IN_LINE = ("externalIds", "search", "period", "quantity", "price", "description", "segment")
 SOURCES = ("subscription", "asset", "agreement")
@@ -27,18 +25,40 @@ class PinnedCharges:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._wishes: dict[Line, Sequence[Wish]] = {}
+        self._renamed: dict[str, dict[str, str]] = {}
 
-    def lines(self, bundle: Bundle, authorization: Record) -> Iterable[Line]:
-        """The lines of a journal's file that pinned charges come from."""
+    def lines(self, bundle: Bundle, authorization: Record) -> list[Line]:
+        """The lines of a journal's file that pinned charges come from; shares come from the line that is split."""
+        rows: dict[object, list[Wish]] = {}
         for wish in bundle.charges:
-            said = self._stage.said[wish]
-            number, share = self._place(wish, bundle)
-            source = self._source(wish, authorization, is_split=share > 0 or wish.status == "Split")
-            members: dict[str, Any] = {name: said[name] for name in IN_LINE if name in said}
-            if "order" in said:
-                order = {"criteria": "order.id", "value": said["order"]["id"]}
-                members["search"] = {**members.get("search", {}), "order": order}
-            yield Line(source, number, wish.status == "Error", members)
+            rows.setdefault(wish if wish.id is None else _place(wish.id) // STEP, []).append(wish)
+        return [self._line(wishes, authorization) for wishes in rows.values()]
+
+    def _line(self, wishes: Sequence[Wish], authorization: Record) -> Line:
+        """The line of a charge, of some of its shares, or of both. Raises ScenarioError."""
+        shares = [wish for wish in wishes if wish.id is not None and _place(wish.id) % STEP]
+        wish = next((wish for wish in wishes if wish not in shares), wishes[0])
+        said = {name: value for each in (*shares, wish) for name, value in self._stage.said[each].items()}
+        source = self._source(wish, said, authorization, is_split=bool(shares) or wish.status == "Split")
+        parts = self._parts(source) if wish in shares or wish.status in (None, "Split") else 0
+        for share in shares:
+            if _place(str(share.id)) % STEP > parts:
+                whole = self._stage.shaped("Charge", f"{int(ids.digits(str(share.id))) // STEP * STEP:020d}")
+                why = f"and {whole} is split into {parts}" if parts else f"but {whole} is not split"
+                raise share.fault(f"{share.id} is a share by its last digits, {why}; pin {whole}.", "id")
+        members: dict[str, Any] = {name: said[name] for name in IN_LINE if name in said}
+        if "order" in said:
+            order = {"criteria": "order.id", "value": said["order"]["id"]}
+            members["search"] = {**members.get("search", {}), "order": order}
+        line = Line(source, None, wish.status == "Error", members)
+        self._wishes[line] = wishes
+        return line
+
+    def _parts(self, source: Source) -> int:
+        """How many shares a charge of this source has."""
+        splits = (record.get("split", {}) for record in (source.record, source.agreement))
+        return next((len(each["allocations"]) for each in splits if each.get("active")), 0)
 
     def rows(self, bundle: Bundle, agreement: Record) -> Iterable[Line]:
         """The rows of a custom ledger's sheet that pinned charges come from."""
@@ -46,19 +66,41 @@ class PinnedCharges:
             said = self._stage.said[wish]
             source = self._stage.history.usage.source(said.get("agreement", agreement), whole=True)
             item = said.get("item", source.item)
-            yield Line(Source(source.kind, source.record, source.agreement, item), None, wish.status == "Error", said)
+            line = Line(Source(source.kind, source.record, source.agreement, item), None, wish.status == "Error", said)
+            self._wishes[line] = [wish]
+            yield line
 
-    def _place(self, wish: Wish, bundle: Bundle) -> tuple[int | None, int]:
-        """(the line that a charge's id stands for, which share of it); (None, 0) where a charge must be renamed."""
-        digits = ids.digits(wish.id or "")
-        if not digits.startswith(ids.digits(bundle.id)):
-            return None, 0
-        line, share = divmod(int(digits[-12:]), STEP)
-        return (line, share) if 1 <= line <= FURTHEST and share <= SHARES else (None, 0)
+    def placed(self, bundle: Bundle, lines: Sequence[Line], total: int) -> list[Line]:
+        """The lines, those of pinned charges with their numbers: as their ids tell, or else the first free ones."""
+        step = STEP if bundle.entity == "Journal" else ROW_STEP
+        numbers: dict[Line, int] = {}
+        for line in lines:
+            id = next((wish.id for wish in self._wishes.get(line, ()) if wish.id is not None), None)
+            number, rest = divmod(_place(id), step) if id is not None else (0, 0)
+            if 1 <= number <= total and number not in numbers.values() and (step == STEP or not rest):
+                numbers[line] = number
+        free = (number for number in range(1, total + 1) if number not in set(numbers.values()))
+        made = []
+        for line in lines:
+            wishes = self._wishes.get(line)
+            if wishes is None:
+                made.append(line)
+                continue
+            number = numbers[line] if line in numbers else next(free)
+            made.append(replace(line, number=number))
+            native = self._stage.shaped("Charge", f"{ids.digits(bundle.id)}{number * step:012d}")
+            for wish in wishes:
+                wish.id = wish.id or native
+            whole = str(wishes[0].id)
+            share = _place(whole) % STEP if step == STEP else 0
+            whole = self._stage.shaped("Charge", f"{int(ids.digits(whole)) - share:020d}")
+            if whole != native:
+                self._renamed.setdefault(bundle.id, {})[native] = whole
+        return made
 
-    def _source(self, wish: Wish, authorization: Record, *, is_split: bool) -> Source:
+    def _source(self, wish: Wish, said: Mapping[str, Any], authorization: Record, *, is_split: bool) -> Source:
         """What a pinned charge bills, which must be under the journal's authorization."""
-        said, usage, catalog = self._stage.said[wish], self._stage.history.usage, self._stage.catalog
+        usage, catalog = self._stage.history.usage, self._stage.catalog
         arrangements = self._stage.arrangements
         named = next((name for name in SOURCES if name in said), None)
         if named is not None:
@@ -83,30 +125,21 @@ class PinnedCharges:
         return Source(source.kind, source.record, source.agreement, said.get("item", source.item))
 
     def rename(self, bundle: Bundle) -> None:
-        """Give the ids that no line number leads to, to charges that no pin speaks of."""
-        path = "journal.id" if bundle.entity == "Journal" else "customLedger.id"
-        named = {wish.id for wish in bundle.charges}
-        for wish in bundle.charges:
-            if wish.id is None or self._stage.layer.get("Charge", wish.id) is not None:
-                continue
-            charges = self._stage.history.where("Charge", path, bundle.id)
-            found = next((each for each in charges if each["id"] not in named and self._fits(each, wish)), None)
-            if found is not None:
-                self._rename(found, wish.id)
-
-    def _fits(self, charge: Record, wish: Wish) -> bool:
-        """Whether a charge can be the wished one. What is ignored or taken back later on is ready now."""
-        said, status = self._stage.said[wish], charge["processing"]["status"]
-        is_alike = all(charge.get(name, {}).get("id") == said[name]["id"] for name in SOURCES if name in said)
-        wanted = "Ready" if wish.status in (None, "Ignored", "Reconciling") else wish.status
-        return "parent" not in charge and is_alike and status == wanted
+        """Give charges the pinned ids that their line numbers do not lead to."""
+        for native, id in self._renamed.get(bundle.id, {}).items():
+            charge = self._stage.layer.get("Charge", native)
+            if charge is not None:
+                self._rename(charge, id)
 
     def _rename(self, charge: Record, id: str) -> None:
         layer = self._stage.layer
         layer.remove("Charge", charge["id"])
         layer.put("Charge", {**charge, "id": id})
         for child in self._stage.history.where("Charge", "parent.id", charge["id"]):
-            layer.put("Charge", {**child, "parent": {**child["parent"], "id": id}})
+            layer.remove("Charge", child["id"])
+            share = int(ids.digits(id)) + _place(child["id"]) % STEP
+            parent = {**child["parent"], "id": id}
+            layer.put("Charge", {**child, "id": self._stage.shaped("Charge", f"{share:020d}"), "parent": parent})
 
     def regenerate_without(self, bundle: Bundle, hidden: Sequence[Source]) -> None:
         """Regenerate a journal while what some lines bill is not in the catalog, so that these charges are in error."""
@@ -115,6 +148,7 @@ class PinnedCharges:
             for source in {source.record["id"]: source for source in hidden}.values():
                 gone.enter_context(history.without(source.kind, source.record["id"]))
             self._stage.attempt(bundle, lambda: history.rebuild(bundle.id))
+        self.rename(bundle)
 
     def reconcile(self, bundle: Bundle, status: str) -> None:
         """Ignore the charges that must be ignored, and take back those that must be under reconciliation."""
@@ -128,3 +162,8 @@ class PinnedCharges:
                 attempt(bundle, partial(history.charge_event, str(wish.id), "reset", {}))
         if history.get("Journal", bundle.id)["status"] == "Reconciling" and status != "Reconciling":
             attempt(bundle, lambda: history.recalculate(bundle.id))
+
+
+def _place(id: str) -> int:
+    """The part of a charge's id that counts, behind its parent's digits (billing b.12)."""
+    return int(ids.digits(id)[8:])

@@ -41,16 +41,21 @@ class PinnedJournals:
         authorization = said["authorization"] = self._authorization(bundle, said)
         status = said.get("status") or self._least(bundle)
         lines = self._lines(bundle, authorization)
+        if status == "Error" and not bundle.charges and not any(line.is_wrong for line in lines):
+            lines.append(Line(history.usage.sources(authorization)[0], is_wrong=True))
+        if status not in BEFORE_REVIEW and not lines:
+            # Something must be billable, however few and whatever the drawn ones are.
+            lines.append(Line(history.usage.source(stage.arrangements.any_plain(authorization))))
+        count = self._count(bundle, said, lines)
+        lines = self._charges.placed(bundle, lines, count)
         # A charge in error keeps a file from being found right; it gets into a journal under review because what it
         # bills is gone from the catalog while the journal is regenerated.
         hidden = [line.source for line in lines if line.is_wrong] if status not in UNREAD else []
         if hidden:
             lines = [Line(line.source, line.number, False, line.said) for line in lines]
-        if status == "Error" and not any(line.is_wrong for line in lines):
-            lines.append(Line(history.usage.sources(authorization)[0], is_wrong=True))
-        count = stage.count() if bundle.wish or not lines else len(lines)
         first = status if status in BEFORE_REVIEW else "Validated"
-        stage.attempt(bundle, lambda: history.journal(Plan(at, first, bundle.id, said, lines, count)))
+        plan = Plan(at, first, bundle.id, said, lines, count, self._statements.signs(bundle))
+        stage.attempt(bundle, lambda: history.journal(plan))
         self._charges.rename(bundle)
         if status not in BEFORE_REVIEW:
             stage.attempt(bundle, lambda: history.reach("Journal", bundle.id, "Review"))
@@ -59,6 +64,15 @@ class PinnedJournals:
             self._charges.reconcile(bundle, status)
             self._beyond_review(bundle, status)
         stage.arrived(bundle, status)
+
+    def _count(self, bundle: Bundle, said: Mapping[str, Any], lines: list[Line], most: int | None = None) -> int:
+        """How many lines the file has: as many as the pin asks for; where charges are pinned, no others."""
+        if bundle.wish is not None and "lines" in said:
+            if said["lines"] < len(lines):
+                raise bundle.wish.fault(f"what is pinned below it takes {len(lines)}; ask for more.", "lines")
+            return int(said["lines"])
+        drawn = 0 if bundle.charges or (lines and not bundle.wish) else self._stage.count(most)
+        return max(drawn, len(lines))
 
     def _beyond_review(self, bundle: Bundle, status: str) -> None:
         """What is below a journal is driven before the journal is, where that would take it along."""
@@ -74,7 +88,11 @@ class PinnedJournals:
     def _authorization(self, bundle: Bundle, said: Mapping[str, Any]) -> Record:
         """The authorization that everything in a journal is under."""
         if "authorization" in said:
-            return dict(said["authorization"])
+            vendor, own = said.get("vendor"), said["authorization"]
+            if vendor is not None and bundle.wish is not None and vendor["id"] != own["vendor"]["id"]:
+                why = f"{own['id']} is of {own['vendor'].get('name', own['vendor']['id'])}; mend one of them."
+                raise bundle.wish.fault(f"{vendor['name']} cannot have it: the authorization {why}", "vendor")
+            return dict(own)
         wishes = [self._stage.said[wish] for wish in bundle.wishes]
         for mine in wishes:
             source = mine.get("agreement") or mine.get("subscription") or mine.get("asset")
@@ -121,12 +139,13 @@ class PinnedJournals:
         agreements = stage.arrangements.manual(said)
         lines = [*self._charges.rows(bundle, agreements[0]), *self._statement_rows(bundle, agreements)]
         status = said.get("status") or self._least_manual(bundle)
-        if status == "Error" and not any(line.is_wrong for line in lines):
+        if status == "Error" and not bundle.charges and not any(line.is_wrong for line in lines):
             lines.append(Line(history.usage.source(agreements[0], whole=True), is_wrong=True))
-        count = stage.count(MOST_ROWS) if bundle.wish else len(lines)
+        count = self._count(bundle, said, lines, MOST_ROWS)
+        lines = self._charges.placed(bundle, lines, count)
         first = status if status in BEFORE_REVIEW else "Validated"
         before = "Generated" if status in ("Queued", "Completed") and bundle.statements else status
-        plan = Plan(at, first, bundle.id, said, lines, count)
+        plan = Plan(at, first, bundle.id, said, lines, count, self._statements.signs(bundle))
         stage.attempt(bundle, lambda: history.custom_ledger(plan, agreements))
         self._charges.rename(bundle)
         stage.attempt(bundle, lambda: history.reach("CustomLedger", bundle.id, before))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from mockserver.apis.billing.stage import Stage
@@ -17,11 +16,20 @@ class PinnedStatements:
         self._stage = stage
 
     def line(self, wish: Wish) -> dict[str, Any]:
-        """What a line says so that its statement comes out as a debit, or as a credit, where that matters."""
-        if "type" not in wish.said:
+        """What the line of a wished statement says where it must come out as a credit."""
+        if wish.said.get("type") != "Credit":
             return {}
-        amount = Decimal(-90_000 if wish.said["type"] == "Credit" else 90_000)
-        return {"quantity": Decimal(4), "price": {"unitPP": amount / 4, "PPx1": amount}}
+        product = self._stage.own[wish]["product"]["name"]
+        return {"description": {"value1": f"Credit for {product}"[:60]}}
+
+    def sign(self, wish: Wish) -> int | None:
+        """Whether everything that a wished statement bills costs (1) or gives money back (-1); None if that is open."""
+        return {"Debit": 1, "Credit": -1}.get(wish.said.get("type", ""))
+
+    def signs(self, bundle: Bundle) -> dict[str, int]:
+        """Agreement id -> sign, of the wished statements for which it matters."""
+        own = {self._stage.own[wish]["id"]: self.sign(wish) for wish in bundle.statements}
+        return {id: sign for id, sign in own.items() if sign is not None}
 
     def ledgers(self, bundle: Bundle) -> None:
         """Bring the pinned ledgers of a journal to their states. Raises ScenarioError."""

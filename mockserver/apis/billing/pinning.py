@@ -13,15 +13,18 @@ from typing import Any
 from mockserver import wire
 from mockserver.scenario import Pin, ScenarioError, nearest
 
-# A kind is `text`, `instant`, `number`, `flag`, `texts` (a list), `pins` (a list of objects, read by whoever asks),
-# `split` (of an agreement or subscription), the name of an entity (a reference: an id or a name), or a mapping of
-# members to kinds.
+# A kind is `text`, `instant`, `number`, `count`, `flag`, `texts` (a list), `pins` (a list of objects, read by whoever
+# asks), `split` (of an agreement or subscription), the name of an entity (a reference: an id or a name), or a mapping
+# of members to kinds.
 Kind = Any  # recursive: a word or a mapping of them
 
 ADDRESS = dict.fromkeys(("addressLine1", "addressLine2", "postCode", "city", "state", "country"), "text")
 BAG = {"vendor": "text", "operations": "text"}
 SEARCH = {"type": "text", "criteria": "text", "value": "text"}
 ATTACHED = dict.fromkeys(("name", "description", "filename", "contentType", "content"), "text") | {"isDeleted": "flag"}
+
+MAX_LINES = 10_000
+"""The most charges that one pin may ask for"""
 
 MEMBERS: Mapping[str, Mapping[str, Kind]] = {
     "Account": {"name": "text", "type": "text", "status": "text", "icon": "text"},
@@ -104,6 +107,7 @@ MEMBERS: Mapping[str, Mapping[str, Kind]] = {
         "authorization": "Authorization",
         "vendor": "Account",
         "charges": "pins",
+        "lines": "count",
     },
     "Charge": {
         "status": "text",
@@ -136,6 +140,7 @@ MEMBERS: Mapping[str, Mapping[str, Kind]] = {
         "assignee": "User",
         "price": {"currency": {"purchase": "text", "sale": "text"}},
         "charges": "pins",
+        "lines": "count",
     },
     "Statement": {
         "status": "text",
@@ -237,6 +242,12 @@ def _number(pin: Pin, path: str, value: Any) -> Decimal:
     return Decimal(value)
 
 
+def _count(pin: Pin, path: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LINES:
+        raise _wrong(pin, path, value, f"a whole number from 1 to {MAX_LINES}")
+    return value
+
+
 def _flag(pin: Pin, path: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _wrong(pin, path, value, "true or false")
@@ -284,6 +295,7 @@ _READERS: Mapping[str, Any] = MappingProxyType(
         "texts": _texts,
         "instant": _instant,
         "number": _number,
+        "count": _count,
         "flag": _flag,
         "pins": _pins,
         "split": _split,

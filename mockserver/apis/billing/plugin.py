@@ -8,6 +8,7 @@ from datetime import datetime
 from mockserver import negotiation
 from mockserver.apis.billing import INDEXES, WORKFLOWS
 from mockserver.apis.billing.erp import sync
+from mockserver.apis.billing.files import content
 from mockserver.apis.billing.journals import journal_sellers
 from mockserver.service import Plugin
 from mockserver.store import Record
@@ -44,4 +45,5 @@ PLUGIN = Plugin(
     derived={"JournalSeller": journal_sellers, "InvoiceLine": invoice_lines, "CreditMemoLine": credit_memo_lines},
     exports={negotiation.CSV: as_csv, negotiation.XLSX: as_xlsx},
     sync=sync,
+    content=content,
 )

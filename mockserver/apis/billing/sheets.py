@@ -161,7 +161,7 @@ class _Package:
         try:
             self._zip = ZipFile(io.BytesIO(content))
         except (BadZipFile, NotImplementedError, ValueError, OverflowError) as problem:
-            raise unreadable(f"is no XLSX file: {problem}.") from None
+            raise unreadable(f"not an XLSX file: {problem}.") from None
         if sum(info.file_size for info in self._zip.infolist()) > self._most:
             raise self._too_large()
 
@@ -174,11 +174,11 @@ class _Package:
         found = None
         for tag, attributes in self._elements(book):
             if tag == "workbookPr" and attributes.get("date1904", "0") not in {"0", "false"}:
-                raise unreadable("counts its days from 1904; switch that off in the options of the workbook.")
+                raise unreadable("The file counts its days from 1904; switch that off in the options of the workbook.")
             if tag == "sheet" and found is None:
                 found = sheets.get(next((value for name, value in attributes.items() if name.endswith(":id")), ""))
         if found is None:
-            raise unreadable("is a workbook without a worksheet.")
+            raise unreadable("The file is a workbook without a worksheet.")
         return found, strings
 
     def strings(self, part: str) -> list[str]:
@@ -253,7 +253,7 @@ class _Package:
                 yield
             parser.Parse(b"", True)
         except (expat.ExpatError, LookupError, ValueError) as problem:  # the last two for encodings it does not know
-            raise unreadable(f"{part} is no XML: {problem}.") from None
+            raise unreadable(f"{part}: not valid XML: {problem}.") from None
         yield
 
     def _inflate(self, part: str) -> Iterator[bytes]:
@@ -268,7 +268,7 @@ class _Package:
                         raise self._too_large()
                     yield piece
         except KeyError:
-            raise unreadable(f"has no part {part!r}; is it a workbook?") from None
+            raise unreadable(f"not an XLSX file: no part {part!r}; is it a workbook?") from None
         except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, DeflateError) as problem:
             raise unreadable(f"{part} cannot be unpacked: {problem or 'it is cut off'}.") from None
 
@@ -299,18 +299,18 @@ class _Package:
 def _check_directory(content: bytes, limits: Limits) -> None:
     """Refuse a zip archive whose directory is missing or too long, before it is read whole."""
     if content.startswith(OLE):
-        raise unreadable("is an old .xls file or is protected by a password; save it as .xlsx without one.")
+        raise unreadable("The file is an old .xls file or is protected by a password; save it as .xlsx without one.")
     end = len(content) - 22
     if not (content[end : end + 4] == b"PK\5\6" and content.endswith(b"\0\0")):
         end = content.rfind(b"PK\5\6", max(0, len(content) - 65_557))
     if not content.startswith(b"PK") or end < 0 or end + 22 > len(content):
-        raise unreadable("is no XLSX file: no zip archive, or cut off.")
+        raise unreadable("not an XLSX file: no zip archive, or cut off.")
     entries, length = struct.unpack_from("<HI", content, end + 10)
     if entries > limits.parts or length > 256 * limits.parts:
         raise TooLarge(f"the workbook has more than {limits.parts:,} parts.")
     # The directory of an archive over 4 GB: it would replace the one checked here.
     if content[max(0, end - 20) : max(0, end - 16)] == b"PK\6\7":
-        raise unreadable("is a ZIP64 archive; save it with a spreadsheet program.")
+        raise unreadable("The file is a ZIP64 archive; save it with a spreadsheet program.")
 
 
 def letter(place: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from mockserver import wire
@@ -13,6 +14,7 @@ from mockserver.apis.billing.catalog import Catalog
 from mockserver.store import Record
 
 SEGMENTS = ("COM", "EDU", "GOV")
+NO_SIGNS: Mapping[str, int] = MappingProxyType({})
 MISSING = "Item Not Found"
 """What vendors write on purpose where no item fits, so that the line shows as an error (billing e.1)."""
 
@@ -27,7 +29,7 @@ class Source:
     item: Record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Line:
     """A line that must be in a file.
 
@@ -87,30 +89,30 @@ class Usage:
         *,
         wanted: Sequence[Line] = (),
         name: str,
-        credits: frozenset[str] = frozenset(),
+        signs: Mapping[str, int] = NO_SIGNS,
     ) -> list[dict[str, Any]]:
         """The lines of a journal's file: those wanted in their places, drawn ones around them, `count` or more in all.
 
-        name: what the entry ids start with; credits: the ids of the agreements whose every line gives money back
+        name: what the entry ids start with; signs: agreement id -> 1, or -1 where its every line gives money back
         """
         places = {line.number: line for line in wanted if line.number is not None}
         loose = [line for line in wanted if line.number is None]
-        sources = self.sources(authorization) if count > len(wanted) or places else []
-        total = max(count, len(wanted), max(places, default=0))
+        sources = self.sources(authorization) if count > len(wanted) else []
+        total = max(count, len(wanted))
         made = []
         for number in range(1, total + 1):
             line = places.get(number) or (loose.pop(0) if loose else Line(sources[number % len(sources)]))
-            made.append(self._line(line, number, period, name, credits))
-        return [*made, *(self._line(line, total + at, period, name, credits) for at, line in enumerate(loose, 1))]
+            made.append(self._line(line, number, period, name, signs))
+        return made
 
     def _line(
-        self, line: Line, number: int, period: tuple[str, str], name: str, credits: frozenset[str]
+        self, line: Line, number: int, period: tuple[str, str], name: str, signs: Mapping[str, int]
     ) -> dict[str, Any]:
         draw, source = self._random, line.source
         quantity = draw.randint(1, 40)
         unit = Decimal(draw.randint(150, 24_000)).scaleb(-2)
-        if source.agreement["id"] in credits or (not credits and draw.random() < 0.07):
-            unit = -unit
+        sign = signs.get(source.agreement["id"]) or (-1 if draw.random() < 0.07 else 1)
+        unit *= sign
         by_id = number % 3 == 0 or "vendor" not in source.record.get("externalIds", {})
         criteria = "id" if by_id else "externalIds.vendor"
         value = source.record["id"] if by_id else source.record["externalIds"]["vendor"]
@@ -146,14 +148,15 @@ class Usage:
         period: tuple[str, str],
         rate: Decimal,
         wanted: Sequence[Line] = (),
+        signs: Mapping[str, int] = NO_SIGNS,
     ) -> Iterator[dict[str, Any]]:
-        """The rows of a custom ledger's sheet: a document an agreement, every third one a credit."""
+        """The rows of a custom ledger's sheet: a document an agreement, every sixth one a credit; signs as of lines."""
         layer = self._catalog.making.world.layer
+        places = {line.number: line for line in wanted if line.number is not None}
+        loose = [line for line in wanted if line.number is None]
         for number in range(1, max(count, len(wanted)) + 1):
-            line = (
-                wanted[number - 1]
-                if number <= len(wanted)
-                else Line(self.source(agreements[number % len(agreements)], whole=True))
+            line = places.get(number) or (
+                loose.pop(0) if loose else Line(self.source(agreements[number % len(agreements)], whole=True))
             )
             agreement = line.source.agreement
             buyer = layer.get("Buyer", agreement["buyer"]["id"]) or {}
@@ -169,9 +172,10 @@ class Usage:
             price = said.get("price", {})
             unit = price.get("unitPP", unit)
             customer = buyer["externalIds"]["erpCustomer"]
+            is_credit = signs.get(agreement["id"], -1 if number % 6 == 0 else 1) < 0
             row = {
                 "documentNumber": agreement["id"],
-                "statementType": "Credit" if number % 6 == 0 else "Debit",
+                "statementType": "Credit" if is_credit else "Debit",
                 "orderType": "VAR_Direct",
                 "sellTo": customer,
                 "billTo": customer,

@@ -123,9 +123,10 @@ class Wishes:
                 raise wish.fault(f"{wish.id} is pinned twice; keep one.", "id")
             bundle = self._bundle(wish.entity, str(wish.id))
             bundle.wish = wish
-            bundle.charges += [self._read(pin) for pin in wish.pin.below("charges", "Charge")]
+            for pin in wish.pin.below("charges", "Charge"):
+                self._join(bundle, self._read(pin))
         for wish in self.of("Charge"):
-            self._bundle(*self._home_of_charge(wish)).charges.append(wish)
+            self._join(self._bundle(*self._home_of_charge(wish)), wish)
         for wish in [*self.of("Ledger"), *self._implied("Ledger", "LedgerAttachment")]:
             self._bundle("Journal", self._journal_of_ledger(wish)).ledgers.append(wish)
         for wish in [*self.of("Statement"), *self._implied("Statement", "StatementAttachment"), *self._billed()]:
@@ -137,6 +138,26 @@ class Wishes:
 
     def _bundle(self, entity: str, id: str) -> Bundle:
         return self.bundles.setdefault(id, Bundle(entity, id))
+
+    def _join(self, bundle: Bundle, wish: Wish) -> None:
+        """Put a charge among those of its parent; a later file's word on one that is there already goes first."""
+        if wish.id is None:
+            bundle.charges.append(wish)
+            return
+        digits = ids.digits(bundle.id)
+        if not ids.digits(wish.id).startswith(digits):
+            like = self._shaped("Charge", f"{digits}{'100':0>12}")
+            raise wish.fault(
+                f"{wish.id} is no charge of {bundle.id}: its digits come first; write it like {like}.", "id"
+            )
+        other = next((each for each in bundle.charges if each.id == wish.id), None)
+        if other is None:
+            bundle.charges.append(wish)
+        elif other.pin.file == wish.pin.file:
+            raise wish.fault(f"{wish.id} is pinned twice; keep one.", "id")
+        else:
+            wish.said = {**other.said, **wish.said}
+            bundle.charges[bundle.charges.index(other)] = wish
 
     def _implied(self, entity: str, attachment: str) -> Iterator[Wish]:
         """Parents of attachments that have no pin of their own; an attachment that names none hangs on a new one."""
@@ -185,8 +206,9 @@ class Wishes:
             return "Journal", self._draw("Journal")
         # A charge's id begins with its parent's digits (b.12).
         digits = ids.digits(wish.id)[:8]
-        custom = self._shaped("CustomLedger", digits)
-        return ("CustomLedger", custom) if custom in self.bundles else ("Journal", self._shaped("Journal", digits))
+        custom, journal = self._shaped("CustomLedger", digits), self._shaped("Journal", digits)
+        is_custom = custom in self.bundles and journal not in self.bundles
+        return ("CustomLedger", custom) if is_custom else ("Journal", journal)
 
     def _journal_of_ledger(self, wish: Wish) -> str:
         journal = self.word(wish, "journal", "Journal")

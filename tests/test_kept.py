@@ -1,0 +1,72 @@
+"""Seeded worlds are kept: the same as if made anew, and never more than data."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from mockserver import create_app, kept
+from tests.fingerprint import fingerprint
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the test's own."""
+    monkeypatch.setenv("DOUBLEENTRY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def worlds(folder: Path) -> list[Path]:
+    return sorted(folder.glob("world-*.pickle"))
+
+
+def test_a_kept_world_is_the_world_that_was_made(folder: Path) -> None:
+    made = create_app("billing", seed=3)
+    (file,) = worlds(folder)
+    written = file.stat().st_mtime_ns
+    again = create_app("billing", seed=3)
+    assert file.stat().st_mtime_ns == written
+    assert fingerprint(again.world) == fingerprint(made.world)
+    assert again.callers == made.callers
+
+
+@pytest.mark.parametrize("other", [{"seed": 4}, {"now": "2026-04-01"}])
+def test_another_world_is_kept_apart(folder: Path, other: dict[str, object]) -> None:
+    create_app("billing", seed=3)
+    create_app("billing", **{"seed": 3, **other})  # type: ignore[arg-type]
+    assert len(worlds(folder)) == 2
+
+
+def test_only_the_newest_worlds_stay(folder: Path) -> None:
+    for count in range(10):
+        kept.write(folder / f"world-{count:032x}.pickle", [("Journal", {"id": str(count)})])
+    assert len(worlds(folder)) == 8
+    assert kept.read(folder / f"world-{9:032x}.pickle") == [("Journal", {"id": "9"})]
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("ran"),)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", pickle.dumps(Evil()), pickle.dumps([("Journal", {"id": "1"})])[:-8]]
+)
+def test_a_file_that_is_no_plain_data_is_made_anew(
+    folder: Path, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = create_app("billing", seed=3)
+    (file,) = worlds(folder)
+    file.write_bytes(content)
+    assert kept.read(file) is None
+    assert fingerprint(create_app("billing", seed=3).world) == fingerprint(made.world)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_without_a_writable_cache_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("DOUBLEENTRY_CACHE", str(tmp_path / "file" / "cache"))
+    assert create_app("billing", seed=3).callers
