@@ -53,7 +53,7 @@ test-clients: $(VENV)/.serve
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lint-specs: $(VENV)/.serve
 	$(BIN)/python tests/lint_specs.py

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+MILLISECOND = timedelta(milliseconds=1)
+
 
 class Clock:
     """A clock that starts where it is told and moves only as it is told.
@@ -18,28 +20,31 @@ class Clock:
     def __init__(
         self, start: datetime, *, running: bool = False, elapsed: Callable[[], float] = time.monotonic
     ) -> None:
-        self.start = start.astimezone(UTC)
-        self._moved = timedelta()
+        self._set = _whole(start.astimezone(UTC))
         self._elapsed = elapsed if running else None
         self._since = elapsed() if running else 0.0
 
     def now(self) -> datetime:
         """The present instant, aware, UTC, in whole milliseconds."""
-        ran = timedelta(seconds=self._elapsed() - self._since) if self._elapsed else timedelta()
-        now = self.start + self._moved + ran
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if self._elapsed is None:
+            return self._set
+        return _whole(self._set + timedelta(seconds=self._elapsed() - self._since))
 
     def tick(self) -> None:
         """Let one millisecond pass: what a change takes on a standing clock, so that changes have an order."""
         if self._elapsed is None:
-            self._moved += timedelta(milliseconds=1)
+            self._set += MILLISECOND
 
     def advance(self, by: timedelta) -> None:
         """Move on by a span, which must not be negative."""
         if by < timedelta():
             raise ValueError("a clock only moves forward")
-        self._moved += by
+        self._set = _whole(self._set + by)
 
     def set(self, to: datetime) -> None:
         """Move to an instant, forward or back; for making a world whose past has its own times."""
-        self._moved += to - self.now()
+        self._set = _whole(self._set + (to - self.now()))
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

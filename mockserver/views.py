@@ -177,8 +177,21 @@ def _reaches(choice: Choice, member: Property, veil: Veil) -> bool:
 def _shaper(member: Property, veil: Veil) -> Callable[[Any], Any] | None:
     """What makes the default view of a property; None where records hold it just as it is sent."""
     if veil:
-        return lambda value: pruned(value, veil)
+        return (lambda value: pruned(value, veil)) if any(veil.values()) else _without(frozenset(veil))
     return plain if _counts(member, set()) else None
+
+
+def _without(hidden: frozenset[str]) -> Callable[[Any], Any]:
+    """What takes some members, and nothing that lies deeper, out of an object or out of each of a list."""
+
+    def shape(value: Any) -> Any:
+        if type(value) is not dict:
+            return [shape(inner) for inner in value] if type(value) is list else plain(value)
+        return {
+            name: inner if type(inner) is str else plain(inner) for name, inner in value.items() if name not in hidden
+        }
+
+    return shape
 
 
 def _counts(member: Property, passed: set[int]) -> bool:

@@ -22,7 +22,8 @@ _INSTANT = re.compile(
 
 def instant(moment: datetime) -> str:
     """The canonical text of an aware instant, e.g. "2025-06-30T23:59:59.000Z"."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 @lru_cache(maxsize=4096)  # a file of charges names the same few periods over and over
@@ -54,7 +55,8 @@ def moment(text: str) -> datetime:
 
 def number(value: Decimal) -> int | float:
     """The plain number of an amount."""
-    return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    plain = float(value)
+    return int(plain) if plain.is_integer() and -(2**53) < plain < 2**53 else plain
 
 
 def digits(value: Decimal | float) -> str:

@@ -158,7 +158,7 @@ class Work:
 
     def refer(self, entity: str, value: Any, place: str) -> dict[str, Any]:
         """The reference that a body's `{"id": ...}` means. Raises Invalid, keyed `<place>.id`."""
-        id = value.get("id") if isinstance(value, Mapping) else None
+        id = value.get("id") if type(value) is dict else None
         record = self.get(entity, id) if isinstance(id, str) else None
         if record is None:
             raise self.unknown(entity, id, place)

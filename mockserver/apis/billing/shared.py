@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mockserver.domain.errors import Invalid
@@ -19,9 +18,10 @@ def error(code: str, message: str) -> dict[str, str]:
 
 def own_keys(work: Work, bag: Any) -> dict[str, Any]:
     """The keys of an externalIds bag that the actor writes: each role only its own (b.11)."""
-    if not isinstance(bag, Mapping):
+    if not bag:
         return {}
-    return {name: value for name, value in bag.items() if name == work.actor.role or work.actor.role not in OWN_KEYS}
+    role = work.actor.role
+    return {name: value for name, value in bag.items() if name == role or role not in OWN_KEYS}
 
 
 def without(record: Record, *names: str) -> dict[str, Any]:

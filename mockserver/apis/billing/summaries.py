@@ -63,7 +63,12 @@ NOTHING = summed(())
 
 def scale(work: Work) -> rules.Scale:
     """The places of what is put out."""
-    return rules.scale(work.api.conventions.money)
+    return _scale(tuple(work.api.conventions.money.items()))
+
+
+@lru_cache(maxsize=8)
+def _scale(money: tuple[tuple[str, int], ...]) -> rules.Scale:
+    return rules.scale(dict(money))
 
 
 def is_billable(charge: Record) -> bool:
