@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mockserver import links, negotiation, wire
+from mockserver.attachments import described
 from mockserver.domain.errors import Conflict, Invalid, NotFound
 from mockserver.paging import page
 from mockserver.rql import Query, ordering, predicate
-from mockserver.service import Rows, member
+from mockserver.service import Rows
 from mockserver.store import Record, Row
 
 if TYPE_CHECKING:
@@ -177,27 +178,19 @@ def attach(x: Exchange) -> Reply:
     """A new attachment: the file, and what the JSON part says of it."""
     assert x.file is not None and x.parent is not None and x.operation.below is not None
     entity, work = x.operation.entity, x.work
-    media = x.file.content_type
-    record: dict[str, Any] = {"id": work.new_id(entity), "name": x.body.get("name") or x.file.filename}
-    if "description" in x.body:
-        record["description"] = x.body["description"]
-    record |= attachment(work, entity, x.operation.below, x.parent, x.file.filename, media, len(x.file.content))
-    work.create(entity, {**record, "type": "Attachment"})
+    made = described(
+        work,
+        entity,
+        x.operation.below,
+        x.parent,
+        type="Attachment",
+        filename=x.file.filename,
+        media=x.file.content_type,
+    )
+    said = {name: x.body[name] for name in ("name", "description") if x.body.get(name)}
+    record = work.create(entity, {**made, "size": len(x.file.content), **said})
     work.put("File", {"id": record["id"], "content": x.file.content})
     return _answer(x, record["id"], 201)
-
-
-def attachment(
-    work: Any, entity: str, parent_entity: str, parent: Record, filename: str, media: str, size: int
-) -> dict[str, Any]:
-    """The members that every attachment has, whoever makes it."""
-    made: dict[str, Any] = {"filename": filename, "size": size, "contentType": media, "isDeleted": False}
-    if entity in ("InvoiceAttachment", "CreditMemoAttachment"):
-        made["isExternal"] = False
-    made[member(parent_entity)] = work.ref(parent_entity, parent)
-    if entity == "JournalAttachment":
-        made["vendor"] = parent["vendor"]
-    return made
 
 
 def sync(x: Exchange) -> Reply:

@@ -15,7 +15,7 @@ from mockserver.rql import Pick
 from mockserver.store import EVERY, Record, Row, at
 from mockserver.validators import Validators
 from mockserver.views import View
-from mockserver.work import Work, Workflows
+from mockserver.work import Work, Workflows, key_of
 from specs.shapes import Property, shape
 from specs.tables import ALL, Api, Capability, Operation
 
@@ -201,7 +201,7 @@ class Service:
         if derived is not None:
             records = derived(work, parent)
             return Rows([Row(record) for record in records], len(records))
-        path = f"{member(parent_entity)}.id"
+        path = f"{key_of(parent_entity)}.id"
         return Rows(work.layer.where(entity, path, parent["id"]), work.layer.count(entity, path, parent["id"]))
 
     def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
@@ -219,7 +219,7 @@ class Service:
             row = next((row for row in rows if row.record["id"] == params["id"]), None)
         else:
             row = work.row(operation.entity, params["id"])
-        home = f"{member(operation.below)}.id"
+        home = f"{key_of(operation.below)}.id"
         if row is None or at(row.record, home) != parent["id"]:
             raise NotFound(f"no {_words(operation.entity)} {params['id']} below {parent['id']}.")
         return parent, row
@@ -236,11 +236,6 @@ class Service:
         if others and chosen not in (None, "application/json"):
             return others[0]
         return first
-
-
-def member(entity: str) -> str:
-    """The member by which a record refers to its parent: the entity's name in camelCase."""
-    return entity[:1].lower() + entity[1:]
 
 
 def _words(entity: str) -> str:

@@ -267,9 +267,9 @@ class Work:
             self.world.clock.tick()
 
 
-def key_of(state: str) -> str:
-    """The audit key of a state: its name in camelCase."""
-    return state[:1].lower() + state[1:]
+def key_of(name: str) -> str:
+    """The member that is named after a state or an entity: its name in camelCase."""
+    return name[:1].lower() + name[1:]
 
 
 def _set(record: Record, path: str, value: Any) -> dict[str, Any]:

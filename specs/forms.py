@@ -144,7 +144,16 @@ _CONVENTIONS = _row(
         "public": _each(_SOME_TEXTS),
         "money": _each(_COUNT),
         "uploads": _each(_row(("accepts", "source"), {"accepts": _SOME_TEXTS, "source": _TEXT})),
-        "attachments": _row(("limit", "link", "accepts"), {"limit": _SIZE, "link": _SIZE, "accepts": _SOME_TEXTS}),
+        "attachments": _row(
+            ("limit", "link", "accepts"),
+            {
+                "limit": _SIZE,
+                "link": _SIZE,
+                "accepts": _SOME_TEXTS,
+                "members": _each({"type": "object"}),
+                "copies": _each(_SOME_TEXTS),
+            },
+        ),
     },
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver import wire
+from mockserver.attachments import described
 from mockserver.store import Record
 from mockserver.work import Work, key_of
 
@@ -29,11 +30,9 @@ def _drawn(work: Work, entity: str, id: str, record: Record) -> dict[str, Any]:
 def attach_upload(work: Work, parent: str, record: Record, *, filename: str, media: str, content: bytes) -> Record:
     """Register an uploaded file of charges: type Input, named as the file (c.0)."""
     entity = f"{parent}Attachment"
-    attachment = {**_described(work, parent, record, "Input", filename, media), "size": len(content)}
-    if parent == "Journal":
-        attachment["vendor"] = record["vendor"]
+    attachment = described(work, entity, parent, record, type="Input", filename=filename, media=media)
     work.put("File", {"id": attachment["id"], "content": content})
-    return work.create(entity, attachment)
+    return work.create(entity, {**attachment, "size": len(content)})
 
 
 def attach_document(work: Work, parent: str, record: Record) -> Record:
@@ -42,27 +41,16 @@ def attach_document(work: Work, parent: str, record: Record) -> Record:
     It has no size: the document is the ERP's, and nobody has fetched it yet.
     """
     entity = f"{parent}Attachment"
-    described = _described(work, parent, record, "Output", f"{record['id']}.pdf", "application/pdf")
-    work.put("File", _drawn(work, parent, described["id"], record))
-    return work.create(entity, {**described, "isExternal": True})
+    name = f"{record['id']}.pdf"
+    attachment = described(work, entity, parent, record, type="Output", filename=name, media="application/pdf")
+    work.put("File", _drawn(work, parent, attachment["id"], record))
+    return work.create(entity, {**attachment, "isExternal": True})
 
 
 def redraw_document(work: Work, parent: str, attachment: Record, record: Record) -> None:
     """Have the PDF drawn anew: what it shows has changed."""
     work.put("File", _drawn(work, parent, attachment["id"], record))
     work.change(f"{parent}Attachment", attachment)
-
-
-def _described(work: Work, parent: str, record: Record, type: str, filename: str, media: str) -> dict[str, Any]:
-    return {
-        "id": work.new_id(f"{parent}Attachment"),
-        "name": filename,
-        "type": type,
-        "filename": filename,
-        "contentType": media,
-        "isDeleted": False,
-        key_of(parent): work.ref(parent, record),
-    }
 
 
 def remove_attachments(work: Work, parent: str, id: str) -> None:

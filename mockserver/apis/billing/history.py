@@ -17,6 +17,7 @@ from mockserver import ids
 from mockserver.apis.billing import erp_documents
 from mockserver.apis.billing.catalog import Catalog
 from mockserver.apis.billing.usage import Line, Usage, month
+from mockserver.attachments import described
 from mockserver.store import Record
 from mockserver.work import Actor, Upload, Work
 
@@ -481,8 +482,6 @@ class History:
 
     def attach(self, parent_entity: str, parent: Record, said: Mapping[str, Any], *, id: str | None = None) -> str:
         """Attach a file to a record; the attachment's id."""
-        from mockserver.handlers import attachment
-
         self.making.later(minutes=25)
         entity = f"{parent_entity}Attachment"
         self.making.next_id(entity, id)
@@ -493,12 +492,10 @@ class History:
         filename = str(said.get("filename", "notes.csv"))
         media = str(said.get("contentType", "text/csv"))
         record = {
-            "id": work.new_id(entity),
-            "name": filename,
+            **described(work, entity, parent_entity, parent, type="Attachment", filename=filename, media=media),
             **{name: said[name] for name in ("name", "description") if name in said},
         }
-        record |= attachment(work, entity, parent_entity, parent, filename, media, len(content))
-        work.create(entity, {**record, "type": "Attachment"})
+        work.create(entity, {**record, "size": len(content)})
         work.put("File", {"id": record["id"], "content": content})
         work.commit()
         if said.get("isDeleted"):
