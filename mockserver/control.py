@@ -27,14 +27,9 @@ def add(app: MockServer, secret: bytes) -> None:
         except Gone as gone:
             return JSONResponse({"title": "Forbidden", "status": 403, "detail": str(gone)}, 403)
         kept = app.world.layer.get("File", id)
-        described = next(
-            (
-                record
-                for entity in app.services[api].api.visibility
-                if entity.endswith("Attachment") and (record := app.world.layer.get(entity, id)) is not None
-            ),
-            None,
-        )
+        downloads = (each.entity for each in app.services[api].api.operations.values() if each.does == "download")
+        found = (app.world.layer.get(entity, id) for entity in downloads)
+        described = next((record for record in found if record is not None), None)
         if kept is None or described is None:
             return JSONResponse({"title": "Not Found", "status": 404, "detail": "The file is gone."}, 404)
         # Sent as a download and never sniffed: an uploaded page must not run as one of ours.

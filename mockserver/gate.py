@@ -41,7 +41,7 @@ def find(x: Exchange) -> None:
 
 def accept(x: Exchange) -> None:
     header = text(x.headers.get(b"accept"))
-    if x.operation.does == "read" and x.operation.entity.endswith("Attachment"):
+    if x.operation.does == "download":
         x.media = _attachment_media(x, header)
     elif len(x.endpoint.offers) > 1:
         x.media = negotiation.choose(header, x.endpoint.offers)

@@ -95,7 +95,7 @@ def read(x: Exchange) -> Reply:
     return reply
 
 
-def read_attachment(x: Exchange) -> Reply:
+def download(x: Exchange) -> Reply:
     """An attachment's metadata, or its file: by what Accept asks for (billing b.9)."""
     assert x.row is not None and x.parent is not None
     if x.media is None or x.media == JSON:
@@ -319,6 +319,7 @@ VERBS: dict[str, Callable[[Exchange], Reply]] = {
     "upload": upload,
     "delete": delete,
     "attach": attach,
+    "download": download,
     "sync": sync,
 }
 
@@ -330,6 +331,4 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
     if own is not None:
         found: Callable[[Exchange], Reply] = own
         return found
-    if operation.does == "read" and operation.entity.endswith("Attachment"):
-        return read_attachment
     return VERBS[operation.does]

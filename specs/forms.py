@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DOES = ("list", "read", "create", "update", "delete", "act", "upload", "sync", "attach")
+DOES = ("list", "read", "create", "update", "delete", "act", "upload", "sync", "attach", "download")
 CHECKS = ("token", "role", "find", "accept", "media", "body", "state")
 
 Schema = dict[str, Any]

@@ -41,6 +41,7 @@ BEYOND = {
 ANSWERS = {
     "list": (200,),
     "read": (200,),
+    "download": (200,),
     "update": (200,),
     "act": (200,),
     "upload": (200,),
@@ -125,7 +126,7 @@ def test_a_capability_beyond_the_given_matrix_is_for_those_whom_a_source_names(c
 
 def test_reading_an_object_is_for_those_who_may_list_it() -> None:
     lists = {(each.entity, each.below): each.roles for each in OPERATIONS if each.does == "list"}
-    reads = {(each.entity, each.below): each.roles for each in OPERATIONS if each.does == "read"}
+    reads = {(each.entity, each.below): each.roles for each in OPERATIONS if each.does in ("read", "download")}
     assert reads == lists
 
 
@@ -139,7 +140,7 @@ def test_every_capability_has_a_cell_for_every_caller() -> None:
 def test_an_operation_documents_the_success_that_fits_what_it_does(operation: Operation) -> None:
     found = successes(API, operation.id)
     # A file is elsewhere: 301 beside the object that describes it (billing b.9).
-    file = operation.does == "read" and operation.entity.endswith("Attachment")
+    file = operation.does == "download"
     assert found == ((200, 301) if file else ANSWERS[operation.does])
 
 
