@@ -23,7 +23,7 @@ from mockserver import wire
 # Beside the package in a checkout, below it where it was installed: a top-level `fixtures` is another project's name.
 _HERE = Path(__file__).parent
 HOME = _HERE / "fixtures" if (_HERE / "fixtures").is_dir() else _HERE.parent / "fixtures"
-"""Where the named scenarios lie: beside this package, in the repository as in a wheel."""
+"""Where the named scenarios lie."""
 
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

@@ -115,7 +115,7 @@ def fits(row: Mapping[str, Any], failure: Failure, case: Case[Any], response: Re
         return False
     # What is refused as unknown must be what was sent; else the refusal is about something that nobody said.
     return not row.get("sent") or all(
-        _quotes("".join(messages), case.body, place) for place, messages in errors.items()
+        _sent(case.body, place) in "".join(messages) for place, messages in errors.items()
     )
 
 
@@ -128,11 +128,11 @@ def _errors(response: Response) -> Mapping[str, list[str]]:
     return found
 
 
-def _quotes(text: str, body: Any, place: str) -> bool:
-    """Whether a message quotes the value that the body has at a dotted place."""
+def _sent(body: Any, place: str) -> str:
+    """How a message quotes the value that the body has at a dotted place."""
     for name in place.split("."):
         body = body.get(name) if isinstance(body, dict) else None
-    return isinstance(body, str) and (repr(body) in text or (body != "" and body in text))
+    return repr(body) if isinstance(body, str) else "\0"
 
 
 def _start_chains_anew(schema: Any, app: MockServer) -> None:

@@ -38,6 +38,6 @@ def account(work: Work, value: Any, place: str, type: str) -> dict[str, Any]:
     """The reference to an account of a type. Raises Invalid, keyed `<place>.id`."""
     ref = work.refer("Account", value, place)
     if ref.get("type") != type:
-        wrong = f"{ref['id']} is an account of type {ref.get('type')}; name one of type {type}."
+        wrong = f"{ref['id']!r} is an account of type {ref.get('type')}; name one of type {type}."
         raise Invalid(f"{place}: not of type {type}.", {f"{place}.id": [wrong]})
     return ref
