@@ -1,13 +1,12 @@
-"""The composition root: tables, world, services and Connexion put together into one ASGI application."""
+"""The composition root: tables, worlds, services and Connexion put together into one ASGI application."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
 from os import PathLike
 from typing import Any
 
@@ -20,15 +19,16 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 
-from mockserver import control, docs, handlers, wire
+from mockserver import control, docs, handlers, plugins, wire
 from mockserver import scenario as scenarios
 from mockserver import seed as seeds
 from mockserver.auth import Caller
 from mockserver.pipeline import Log, Pipeline
-from mockserver.service import Plugin, Service
+from mockserver.service import Service
 from mockserver.world import Processing, World
 from specs import tables
 from specs.documents import METHODS
+from specs.tables import Api
 
 
 class Options(ValueError):
@@ -36,8 +36,9 @@ class Options(ValueError):
 
 
 class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
-    """The ASGI application, with what tests want to reach: its world and its cast.
+    """The ASGI application, with what tests want to reach: its worlds and its cast.
 
+    callers: API -> token -> who calls it with that
     told: the options that it was made with, as a banner shows them
     log: called with (caller's name, method, path, status, detail of a refusal) of every request to an API
     """
@@ -46,17 +47,17 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
         self,
         *,
         services: Mapping[str, Service],
-        world: World,
-        callers: Mapping[str, Caller],
+        worlds: Mapping[str, World],
+        callers: Mapping[str, Mapping[str, Caller]],
         told: Mapping[str, str] | None = None,
         log: Log | None = None,
     ) -> None:
         self.services = services
         self.told = told or {}
-        self.world = world
-        self.callers: dict[str, Caller] = {caller.name: caller for caller in callers.values()}
-        secret = hashlib.blake2b(f"links/{world.seed}".encode()).digest()
-        pipeline = partial(Pipeline, services=services, world=world, callers=callers, secret=secret, log=log)
+        self.worlds = worlds
+        self.callers: dict[str, Caller] = {each.name: each for cast in callers.values() for each in cast.values()}
+        secret = hashlib.blake2b(f"links/{self.world.seed}".encode()).digest()
+        pipeline = partial(Pipeline, services=services, worlds=worlds, callers=callers, secret=secret, log=log)
         super().__init__(
             __name__,
             # The pipeline comes first and answers whatever an API's document describes; what it hands on are our own
@@ -70,9 +71,15 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
         docs.add(self)
         control.add(self, secret)
 
+    @property
+    def world(self) -> World:
+        """The world of the first API: of the only one, where one is served."""
+        return next(iter(self.worlds.values()))
+
     def reset(self) -> None:
-        """Return the world to its seed."""
-        self.world.reset()
+        """Return every world to its seed."""
+        for world in self.worlds.values():
+            world.reset()
 
     def token(self, name: str) -> str:
         """The token of a caller by name. KeyError lists who there is."""
@@ -109,7 +116,7 @@ def create_app(
 ) -> MockServer:
     """The mock server as an ASGI application, with a world of its own.
 
-    apis: which to serve; all when none is named
+    apis: which to serve, by name or by folder (with a slash in it); all there are when none is named
     seed, now: instead of the scenario's own; `now` is an instant, or "real" for a clock that runs with real time
     scenario: a name or a file; overlay: files that change cells of the matrix
     processing: immediate, after:SECONDS, reads:N or manual
@@ -123,23 +130,42 @@ def create_app(
         mode = Processing.parse(processing)
     except ValueError as error:
         raise Options(str(error)) from None
-    overlays = [overlay] if isinstance(overlay, str | PathLike) else list(overlay)
-    loaded = {name: tables.load(name, overlays=[str(each) for each in overlays]) for name in apis or tables.names()}
-    plugins: dict[str, Plugin] = {name: import_module(f"mockserver.apis.{name}.plugin").PLUGIN for name in loaded}
-    world = seeds.build(
+    overlays = [str(each) for each in ([overlay] if isinstance(overlay, str | PathLike) else overlay)]
+    loaded: dict[str, Api] = {}
+    for name in apis or tables.names():
+        api = tables.load(name, overlays=overlays)
+        if api.name in loaded:
+            raise Options(f"{name}: {api.name} is served already; name each API once.")
+        _check_bases(api, loaded.values())
+        loaded[api.name] = api
+    served = {name: (api, plugins.plugin(api)) for name, api in loaded.items()}
+    worlds = seeds.build(
         scenarios.load(str(scenario)),
-        apis={name: (api, plugins[name].workflows) for name, api in loaded.items()},
+        apis=served,
         seed=seed,
         now=start,
         processing=mode,
         running=running,
     )
-    world.settle_seed()
-    services = {name: Service(api, plugins[name]) for name, api in loaded.items()}
+    for world in worlds.values():
+        world.settle_seed()
+    services = {name: Service(api, plugin) for name, (api, plugin) in served.items()}
     told = {"scenario": str(scenario), "seed": str(world.seed), "processing": processing}
     told |= {"now": wire.instant(world.clock.now()) + (", running" if running or mode.mode == "after" else "")}
-    told |= {"overlay": ", ".join(str(each) for each in overlays)} if overlays else {}
-    return MockServer(services=services, world=world, callers=seeds.callers(world), told=told, log=log)
+    told |= {"overlay": ", ".join(overlays)} if overlays else {}
+    callers = {name: seeds.callers(world) for name, world in worlds.items()}
+    return MockServer(services=services, worlds=worlds, callers=callers, told=told, log=log)
+
+
+def _check_bases(api: Api, others: Iterable[Api]) -> None:
+    """See that no path could be one of two APIs."""
+    for other in others:
+        for base in api.conventions.bases:
+            for taken in other.conventions.bases:
+                if f"{base}/".startswith(f"{taken}/") or f"{taken}/".startswith(f"{base}/"):
+                    raise Options(
+                        f"{api.name} and {other.name} both begin with {base}; serve one of them, or mend `bases`."
+                    )
 
 
 def _start(now: datetime | str | None) -> tuple[datetime | None, bool | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import json
 import logging
 import socket
@@ -23,6 +22,8 @@ HELP = """A stateful mock of billing APIs: roles, workflows, files and money, of
 \b
 Try it:
   mockserver                                    every API on http://127.0.0.1:8000, a world full of data
+  mockserver accounts credits                   these two alone
+  mockserver ./parking --scenario parking.yaml  an API of your own: a folder like those of specs/
   mockserver --scenario my-world.yaml --seed 7  your own world on top of a named one; format: fixtures/README.md
   mockserver --processing after:2               background work takes two seconds of the world's clock
   mockserver --overlay staging.yaml             a deployment whose rights differ in single cells
@@ -93,13 +94,15 @@ def command() -> None:
 def serve(host: str, port: int, log: bool, **options: Any) -> None:
     """Serve the APIs until interrupted (what `mockserver` does alone).
 
-    APIS: which to serve; all of them when none is named.
+    APIS: which to serve, by name or by folder (./mine); all of them when none is named.
     """
     listener = _listen(host, port)
     server = _make(**options, log=_log if log else None)
     import gc
 
     import uvicorn
+
+    from mockserver.banner import banner
 
     # What a page that is not there is answered, the caller reads; the terminal is for faults of ours.
     logging.getLogger("connexion").setLevel(logging.ERROR)
@@ -129,36 +132,11 @@ def serve(host: str, port: int, log: bool, **options: Any) -> None:
 @SCENARIO
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def callers(as_json: bool, **options: Any) -> None:
-    """Print who is who: roles, accounts and tokens of a scenario's cast."""
+    """Print who is who: APIs, roles, accounts, grants and tokens of a scenario's cast."""
+    from mockserver.banner import cast, cast_table
+
     server = _make(**options)
-    cast = [
-        {
-            "name": each.name,
-            "role": each.role,
-            "account": each.account,
-            "accountName": (server.world.layer.get("Account", each.account) or {}).get("name", ""),
-            "user": each.user["id"],
-            "token": each.token,
-            "expires": each.expires,
-        }
-        for each in server.callers.values()
-    ]
-    if as_json:
-        print(json.dumps(cast, indent=2, ensure_ascii=False))
-        return
-    rows = [["NAME", "ROLE", "ACCOUNT", "", "TOKEN", ""]]
-    rows += [
-        [
-            each["name"],
-            each["role"],
-            each["account"],
-            each["accountName"],
-            each["token"],
-            f"expired {each['expires']}" if each["expires"] else "",
-        ]
-        for each in cast
-    ]
-    print("\n".join(_table(rows)))
+    print(json.dumps(cast(server), indent=2, ensure_ascii=False) if as_json else cast_table(server))
 
 
 @command.command()
@@ -174,29 +152,6 @@ def matrix(apis: tuple[str, ...], overlay: tuple[Path, ...]) -> None:
             print(page(load(name, overlays=overlay)), end="")
     except TableError as error:
         _fail(str(error))
-
-
-def banner(server: MockServer, host: str, port: int) -> str:
-    """What a person sees when the server is up: where, with which tokens, and what to try first."""
-    shown = f"[{host}]" if ":" in host else host
-    root = f"http://{shown}:{port}"
-    lines = ["doubleentry mockserver", ""]
-    lines += [f"  {service.api.name:<10} {root}{service.api.conventions.base}" for service in server.services.values()]
-    lines += [f"  {'docs':<10} {root}/docs", ""]
-    lines += [f"  {name:<10} {value}" for name, value in server.told.items()] + [""]
-    lines += _table(
-        [
-            [f"  {each.name}", each.role, each.token, "expired" if each.expires else ""]
-            for each in server.callers.values()
-        ]
-    )
-    first = next(iter(server.services.values()))
-    known = next(iter(server.callers.values()))
-    listing = next(each for each in first.api.operations.values() if each.does == "list" and known.role in each.roles)
-    lines += ["", f"  try: curl -H 'Authorization: Bearer {known.token}' '{root}{listing.path}?limit=1'"]
-    if not _is_loopback(host):
-        lines += ["", f"  warning: {host} is reachable by others, and the tokens above are no secret."]
-    return "\n".join(lines) + "\n"
 
 
 def _log(caller: str, method: str, path: str, status: int, detail: str) -> None:
@@ -264,18 +219,6 @@ def _listen(host: str, port: int) -> socket.socket:
             )
         _fail(f"cannot listen on {host}:{port}: {error.strerror}.")
     return listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _fail(message: str) -> NoReturn:

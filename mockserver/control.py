@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from mockserver import links
 from mockserver.domain.errors import Gone
 from mockserver.handlers import disposition
+from mockserver.store import Record
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer
@@ -21,14 +23,17 @@ def add(app: MockServer, secret: bytes) -> None:
     async def file(request: Request) -> Response:
         api, id = request.path_params["api"], request.path_params["id"]
         query = request.query_params
-        now = app.world.clock.now().timestamp()
+        world = app.worlds.get(api)
+        if world is None:
+            return JSONResponse({"title": "Not Found", "status": 404, "detail": f"There is no API {api}."}, 404)
+        now = world.clock.now().timestamp()
         try:
             links.check(secret, api, id, query.get("expires", ""), query.get("signature", ""), now)
         except Gone as gone:
             return JSONResponse({"title": "Forbidden", "status": 403, "detail": str(gone)}, 403)
-        kept = app.world.layer.get("File", id)
+        kept = world.layer.get("File", id)
         downloads = (each.entity for each in app.services[api].api.operations.values() if each.does == "download")
-        found = (app.world.layer.get(entity, id) for entity in downloads)
+        found = (world.layer.get(entity, id) for entity in downloads)
         described = next((record for record in found if record is not None), None)
         if kept is None or described is None:
             return JSONResponse({"title": "Not Found", "status": 404, "detail": "The file is gone."}, 404)
@@ -37,17 +42,23 @@ def add(app: MockServer, secret: bytes) -> None:
         return Response(kept["content"], media_type=described["contentType"], headers=headers)
 
     async def jobs(request: Request) -> Response:
-        waiting = [{key: job[key] for key in ("id", "api", "job", "entity", "subject")} for job in app.world.jobs()]
+        waiting = [
+            {"id": job["id"], "api": api, "job": job["job"], "entity": job["entity"], "subject": job["subject"]}
+            for api, world in app.worlds.items()
+            for job in world.jobs()
+        ]
         return JSONResponse({"processing": app.world.processing.mode, "jobs": waiting})
 
     async def release(request: Request) -> Response:
         wanted = request.query_params.get("subject")
         # Only the jobs that wait now: what they start in turn waits for another word.
-        there = [job["id"] for job in app.world.jobs() if wanted in (None, job["subject"])]
-        if wanted is not None and not there:
+        there = {
+            api: [job["id"] for job in world.jobs() if wanted in (None, job["subject"])]
+            for api, world in app.worlds.items()
+        }
+        if wanted is not None and not any(there.values()):
             return JSONResponse({"title": "Not Found", "status": 404, "detail": f"No job waits on {wanted}."}, 404)
-        ran = app.world.run(lambda job: job["id"] in there)
-        return JSONResponse({"ran": ran})
+        return JSONResponse({"ran": sum(app.worlds[api].run(_is_in(ids)) for api, ids in there.items())})
 
     async def reset(request: Request) -> Response:
         app.reset()
@@ -57,3 +68,7 @@ def add(app: MockServer, secret: bytes) -> None:
     app.add_url_rule(links.PREFIX + "/{api}/{id}", "file", file, methods=["GET"])
     app.add_url_rule("/__mock__/jobs", "jobs", jobs, methods=["GET"])
     app.add_url_rule("/__mock__/jobs/release", "release", release, methods=["POST"])
+
+
+def _is_in(ids: list[str]) -> Callable[[Record], bool]:
+    return lambda job: job["id"] in ids

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.requests import Request
@@ -41,13 +42,33 @@ PAGE = """<!doctype html>
 <script>
 const cast = CAST, urls = URLS;
 const choice = document.getElementById("caller");
-for (const each of cast) choice.add(new Option(each.name + " (" + each.role + ")", each.token));
+for (const url of urls) {
+  const group = document.createElement("optgroup");
+  group.label = url.name;
+  for (const each of cast.filter((each) => each.api === url.api))
+    group.append(new Option(each.name + " (" + each.api + ", " + each.role + ")", each.token));
+  choice.append(group);
+}
+function authorize() {
+  const shown = urls.find((url) => url.url === new URL(ui.specSelectors.url(), location).pathname);
+  for (const scheme of shown.schemes) ui.preauthorizeApiKey(scheme, choice.value);
+}
+function offer() {
+  // A token is one API's: the callers of the one that is shown come first, and the others cannot be chosen.
+  const at = urls.findIndex((url) => url.url === new URL(ui.specSelectors.url(), location).pathname);
+  const groups = [...choice.querySelectorAll("optgroup")];
+  groups.forEach((group) => { group.disabled = group.label !== urls[at].name; });
+  const own = groups.find((group) => !group.disabled);
+  choice.prepend(own);
+  if (!own.contains(choice.selectedOptions[0])) choice.value = own.firstChild ? own.firstChild.value : "";
+  authorize();
+}
 const ui = SwaggerUIBundle({
   urls, dom_id: "#ui", deepLinking: true, docExpansion: "none", persistAuthorization: false, filter: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset], layout: "StandaloneLayout",
-  onComplete: () => ui.preauthorizeApiKey("bearerAuth", choice.value),
+  onComplete: offer,
 });
-choice.onchange = () => ui.preauthorizeApiKey("bearerAuth", choice.value);
+choice.onchange = authorize;
 </script>
 </body>
 </html>
@@ -56,11 +77,17 @@ choice.onchange = () => ui.preauthorizeApiKey("bearerAuth", choice.value);
 
 def add(app: MockServer) -> None:
     """Register the page, its assets and every API's document on the application."""
-    documents = {service.api.conventions.base + DOCUMENT: service for service in app.services.values()}
+    documents = {service.api.conventions.base + DOCUMENT: service.api for service in app.services.values()}
 
     async def page(request: Request) -> Response:
-        cast = [{"name": each.name, "role": each.role, "token": each.token} for each in app.callers.values()]
-        urls = [{"url": url, "name": service.api.conventions.title} for url, service in documents.items()]
+        cast = [
+            {"name": each.name, "api": each.api, "role": each.role or "own permissions", "token": each.token}
+            for each in app.callers.values()
+        ]
+        urls = [
+            {"url": url, "name": api.conventions.title, "api": api.name, "schemes": _bearers(api.document)}
+            for url, api in documents.items()
+        ]
         return Response(PAGE.replace("CAST", _script(cast)).replace("URLS", _script(urls)), media_type="text/html")
 
     async def asset(request: Request) -> Response:
@@ -75,6 +102,12 @@ def add(app: MockServer) -> None:
     app.add_url_rule("/", "home", home, methods=["GET"])
     app.add_url_rule("/docs", "docs", page, methods=["GET"])
     app.add_url_rule("/docs/{name}", "asset", asset, methods=["GET"])
+
+
+def _bearers(document: Mapping[str, Any]) -> list[str]:
+    """The names under which a document asks for a bearer token."""
+    schemes = document["components"].get("securitySchemes", {})
+    return [name for name, each in schemes.items() if each.get("scheme", "").lower() == "bearer"]
 
 
 def _script(value: object) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from mockserver import rql
-from mockserver.auth import Caller
+from mockserver.auth import Caller, Cast
+from mockserver.parameters import NOTHING
 from mockserver.service import Endpoint, Service
 from mockserver.store import Record, Row
 from mockserver.work import Upload, Work
-from mockserver.world import World
+from mockserver.world import SYSTEM, World
 from specs.tables import Capability, Operation
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +28,7 @@ class Exchange:
         "body",
         "caller",
         "capability",
+        "cast",
         "endpoint",
         "file",
         "headers",
@@ -35,7 +37,9 @@ class Exchange:
         "params",
         "parent",
         "query",
+        "role",
         "row",
+        "said",
         "scope",
         "secret",
         "service",
@@ -44,7 +48,14 @@ class Exchange:
     )
 
     def __init__(
-        self, scope: Scope, service: Service, endpoint: Endpoint, params: Mapping[str, str], world: World, secret: bytes
+        self,
+        scope: Scope,
+        service: Service,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        world: World,
+        cast: Cast,
+        secret: bytes,
     ) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -53,21 +64,19 @@ class Exchange:
         self.operation: Operation = endpoint.operation
         self.params = params
         self.world = world
+        self.cast = cast
         self.secret = secret
+        self.role = ""
         self.media: str | None = None
         self.parent: Record | None = None
         self.row: Row | None = None
         self.file: Upload | None = None
         self.body: Any = {}
         self.query = NO_QUERY
+        self.said = NOTHING
         self.caller: Caller
         self.capability: Capability
         self.work: Work
-
-    @property
-    def role(self) -> str:
-        """The caller's role."""
-        return self.caller.role
 
     @property
     def origin(self) -> str:
@@ -80,5 +89,12 @@ class Exchange:
 
     def begin(self) -> None:
         """Start the unit of work, or start it anew after waiting for the body."""
-        self.work = self.world.work(self.service.api.name, self.caller.actor)
-        self.work.params = self.params
+        self.work = work = self.world.work(self.caller.actor if self.endpoint.is_closed else SYSTEM)
+        work.params = self.params
+        if (scope := self.service.api.scope) is not None and self.endpoint.is_closed:
+            if scope.parameter is None:
+                work.realm = self.cast.grants(self.caller)
+                self.role = scope.empty if scope.empty is not None and not work.realm else self.caller.role
+            else:
+                value = self.params.get(scope.parameter)
+                work.realm = () if value is None else (value,)

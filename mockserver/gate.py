@@ -1,4 +1,4 @@
-"""The refusals, by their names in access.yaml: each raises what refuses, or leaves on the exchange what it found."""
+"""The checks, by their names in access.yaml: each raises what refuses, or leaves on the exchange what it found."""
 
 from __future__ import annotations
 
@@ -6,33 +6,59 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from mockserver import bodies, negotiation, rql, wire
-from mockserver.auth import Cast
-from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, Unauthenticated, UnsupportedMedia
+from mockserver import bodies, negotiation, rql
+from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, OutOfScope, Unauthenticated, UnsupportedMedia
 from mockserver.exchange import NO_QUERY, Exchange
-from mockserver.handlers import JSON, dense
+from mockserver.handlers import dense
+from mockserver.reply import JSON
+from mockserver.service import Endpoint, Service
 from mockserver.work import Upload
+from specs.permissions import suffices
+from specs.tables import Capability
 
 
-def token(x: Exchange, cast: Cast) -> None:
+def token(x: Exchange) -> None:
     # Which of two would count is for nobody to guess; a list of headers longer than the mapping holds one twice.
     sent = x.scope["headers"]
     if len(x.headers) != len(sent) and len({value for name, value in sent if name == b"authorization"}) > 1:
         raise Unauthenticated("two Authorization headers that differ; send one.")
-    x.caller = cast.caller(x.headers.get(b"authorization"), lambda: wire.instant(x.world.clock.now()))
+    x.caller = x.cast.caller(x.headers.get(b"authorization"))
+    x.role = x.caller.role
+    x.begin()
+
+
+def scope(x: Exchange) -> None:
+    found = x.service.api.scope
+    assert found is not None and found.parameter is not None
+    value = x.params[found.parameter]
+    # What is no value at all is for `query` to refuse; of what could be one, nobody learns whether it is there.
+    if x.endpoint.parameters.is_well_formed(found.parameter, value):
+        grants, record = x.cast.grants(x.caller), x.work.get(found.entity, value)
+        kind = record.get(found.kinds) if record is not None and found.kinds is not None else None
+        if record is None or not {value, "any", f"{found.kinds}:{kind}"}.intersection(grants):
+            raise OutOfScope(f"{x.caller.name} has no rights in {found.parameter} {value}, or there is none such.")
 
 
 def role(x: Exchange) -> None:
     chosen = None
     if len(x.operation.capabilities) > 1 or len(x.endpoint.offers) > 1:
         chosen = negotiation.choose(text(x.headers.get(b"accept")), x.endpoint.offers)
-    x.capability = x.service.capability(x.operation, chosen)
-    # Refused before anything is looked up or read: a caller without the role must not learn what there is.
-    if x.caller.role not in x.capability.roles:
-        allowed = ", ".join(each for each in x.service.api.roles if each in x.capability.roles) or "nobody"
-        reasons = [why for role, _, why in x.capability.overlays if role == x.caller.role]
+    x.capability = capability = x.service.capability(x.operation, chosen)
+    # Refused before anything is looked up or read: a caller without the right must not learn what there is.
+    if x.caller.rights:
+        if not suffices(x.caller.rights, capability.needs, x.service.api.rule):
+            raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which the token does not carry.")
+    elif x.role not in capability.roles:
+        reasons = [why for role, _, why in capability.overlays if role == x.role]
         overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
-        raise Forbidden(f"{x.capability.id} is for {allowed}, not for {x.caller.role}{overlaid}.")
+        if capability.needs and not reasons:
+            raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold.")
+        allowed = ", ".join(each for each in x.service.api.roles if each in capability.roles) or "nobody"
+        raise Forbidden(f"{capability.id} is for {allowed}, not for {x.role}{overlaid}.")
+
+
+def _needs(x: Exchange, capability: Capability) -> str:
+    return {"any": " or ", "all": " and "}[x.service.api.rule or "all"].join(capability.needs)
 
 
 def find(x: Exchange) -> None:
@@ -70,21 +96,20 @@ def media(x: Exchange) -> None:
         raise UnsupportedMedia(f"send JSON in UTF-8, not in {charset[1]}.")
 
 
-def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
-    x.query = _query(x)
-    if isinstance(content, bodies.Form):
-        _form(x, content)
-    elif content:
-        x.body = x.endpoint.read(bodies.json(content))
-        if x.operation.does == "create":
-            x.body = dense(x.body)
-    elif x.endpoint.needs_body:
-        raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
-    x.work.body = x.body
-
-
-def _query(x: Exchange) -> rql.Query:
+def query(x: Exchange) -> None:
     raw: bytes = x.scope.get("query_string", b"")
+    if x.service.api.conventions.query == "rql":
+        x.query = _rql(x, raw)
+        return
+    parameters, paging = x.endpoint.parameters, x.service.api.conventions.paging
+    if parameters.path:
+        parameters.read_path(x.params)
+    x.said = found = parameters.query(raw)
+    if x.operation.does == "list":
+        x.query = rql.Query(offset=found.get(paging["offset"]), limit=found.get(paging["limit"]))
+
+
+def _rql(x: Exchange, raw: bytes) -> rql.Query:
     if not raw:
         return NO_QUERY
     if x.operation.method != "GET":
@@ -96,6 +121,17 @@ def _query(x: Exchange) -> rql.Query:
             ) from None
         return NO_QUERY
     return rql.parse(raw)
+
+
+def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
+    if isinstance(content, bodies.Form):
+        _form(x, content)
+    elif content:
+        x.body = x.endpoint.read(bodies.json(content))
+        if x.operation.does in ("create", "replace"):
+            x.body = dense(x.body)
+    elif x.endpoint.needs_body:
+        raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
 
 
 def _form(x: Exchange, form: bodies.Form) -> None:
@@ -163,4 +199,37 @@ def text(header: bytes | None) -> str | None:
     return None if header is None else header.decode("latin-1")
 
 
-BEFORE_BODY: dict[str, Callable[[Exchange], None]] = {"role": role, "find": find, "accept": accept, "media": media}
+BODY = "body"
+"""The check whose place in the order says when the body is read; `state` is what workflows check."""
+
+
+def steps(service: Service, endpoint: Endpoint) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The checks of an operation that can refuse, in the order of access.yaml: before its body is read, and after."""
+    scoped = service.api.scope is not None and f"{{{service.api.scope.parameter}}}" in endpoint.operation.path
+    finds = endpoint.operation.parent is not None or endpoint.operation.key is not None
+    chooses = endpoint.operation.does == "download" or len(endpoint.offers) > 1
+    has = {
+        "token": endpoint.is_closed,
+        "scope": endpoint.is_closed and scoped,
+        "role": endpoint.is_closed,
+        "find": finds and not service.is_derived(endpoint.operation),
+        "accept": chooses,
+        "media": endpoint.has_body,
+        "query": True,
+    }
+    order = [row["check"] for row in service.api.refusals]
+    before = order[: order.index(BODY)] if BODY in order else order
+    made = [tuple(STEPS[check] for check in part if has.get(check)) for part in (before, order[len(before) :])]
+    return made[0], made[1]
+
+
+Step = Callable[[Exchange], None]
+STEPS: dict[str, Step] = {
+    "token": token,
+    "scope": scope,
+    "role": role,
+    "query": query,
+    "find": find,
+    "accept": accept,
+    "media": media,
+}

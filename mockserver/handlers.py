@@ -7,31 +7,22 @@ unit of work is never interrupted by another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mockserver import links, negotiation, wire
 from mockserver.attachments import described
-from mockserver.domain.errors import Conflict, Invalid, NotFound
-from mockserver.paging import page
+from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
+from mockserver.paging import Pagination, page
+from mockserver.reply import JSON, Reply
 from mockserver.rql import Query, ordering, predicate
 from mockserver.service import Rows
-from mockserver.store import Record, Row
+from mockserver.store import Record, Row, at
+from mockserver.work import key_of
+from specs.tables import ALL, TableError
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange
-
-JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: status, body and headers beyond Content-Length."""
-
-    status: int
-    body: bytes = b""
-    media: str | None = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class BrokenPromise(Exception):
@@ -47,21 +38,28 @@ def list_(x: Exchange) -> Reply:
     found = _found(x)
     if x.media not in (None, JSON):
         return _file(x, list(found))
-    paging = service.api.conventions.paging
+    conventions = service.api.conventions
+    paging, lists = conventions.paging, conventions.lists
     shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
-    meta: dict[str, Any] = {
-        "pagination": {"offset": pagination.offset, "limit": pagination.limit, "total": pagination.total}
+    values: dict[str, Any] = {
+        "offset": pagination.offset,
+        "limit": pagination.limit,
+        "total": pagination.total,
+        "omitted": view.omitted or None,
+        "completed": pagination.offset + len(items) >= pagination.total,
     }
-    if view.omitted:
-        meta["omitted"] = list(view.omitted)
-    if not x.endpoint.envelope.is_valid({"$meta": meta, "data": []}):
-        raise BrokenPromise(f"{operation.id}: the list's envelope is not valid: {meta}")
+    if conventions.links:
+        values |= links_of(x, pagination)
+    envelope = service.envelope(values)
+    if not x.endpoint.envelope.is_valid({**envelope, lists["items"]: []}):
+        raise BrokenPromise(f"{operation.id}: the list's envelope is not valid: {envelope}")
     if work.world.waiting:
         for row in shown:
             work.world.seen(operation.entity, row.record["id"])
-    return Reply(200, b'{"$meta":' + wire.dump(meta) + b',"data":[' + b",".join(items) + b"]}")
+    head = wire.dump(envelope)[:-1] + b',"' + lists["items"].encode() + b'":['
+    return Reply(200, head + b",".join(items) + b"]}")
 
 
 def _found(x: Exchange) -> Rows:
@@ -73,6 +71,8 @@ def _found(x: Exchange) -> Rows:
     else:
         assert x.parent is not None
         rows = service.below(work, entity, operation.below, x.parent)
+    if x.said:
+        rows = declared(x, rows)
     if query.filter is None and not query.order:
         return rows
     shape, hidden, expand = service.shape(entity), service.hidden(entity, x.role), service.expand(work, x.role)
@@ -85,6 +85,54 @@ def _found(x: Exchange) -> Rows:
         sort = ordering(query.order, shape, hidden=hidden, expand=expand)
         chosen = [by_id[record["id"]] for record in sort([row.record for row in chosen])]
     return Rows(chosen, len(chosen))
+
+
+def declared(x: Exchange, rows: Rows) -> Rows:
+    """Those of the rows that the declared parameters ask for, in the order that they ask for."""
+    filters, sorts = x.operation.filters, x.service.api.conventions.sorts
+    wanted = [(member, x.said[name]) for name, member in filters.items() if name in x.said]
+    if wanted:
+        kept = [row for row in rows if all(value in held(row.record, member) for member, value in wanted)]
+        rows = Rows(kept, len(kept))
+    if sorts and (chosen := x.said.get(sorts["parameter"])):
+        member = sorts["members"][chosen.removeprefix("-")]
+        # Ties stay in one order whichever way the rest goes, and what has no value is after all that has one.
+        ordered = sorted(rows, key=lambda row: str(at(row.record, sorts["ties"])))
+        ordered.sort(
+            key=lambda row: ((value := at(row.record, member)) is None, value or ""), reverse=chosen.startswith("-")
+        )
+        rows = Rows(ordered, len(ordered))
+    return rows
+
+
+def held(record: Any, path: str) -> list[Any]:
+    """Every value behind a dotted path that may lead through lists."""
+    found = [record]
+    for name in path.split("."):
+        found = [
+            inner
+            for each in found
+            if isinstance(each, Mapping) and name in each
+            for inner in (each[name] if isinstance(each[name], list) else [each[name]])
+        ]
+    return found
+
+
+def links_of(x: Exchange, at: Pagination) -> dict[str, str | None]:
+    """Where the page before, this one and the next one are; None where there is none (conventions.yaml, `links`)."""
+    conventions, said = x.service.api.conventions, x.said
+    links, paging = conventions.links, conventions.paging
+    path = str(x.scope["path"]).removeprefix(conventions.base).rstrip("/")
+    more = "".join(f"&{name}={quote(str(said[name]), safe='')}" for name in links["parameters"] if name in said.sent)
+
+    def link(offset: int) -> str:
+        return f"{path}?{paging['limit']}={at.limit}&{paging['offset']}={offset}{more}"
+
+    return {
+        "previous": link(max(0, at.offset - at.limit)) if at.offset > 0 and at.limit else None,
+        "self": link(at.offset),
+        "next": link(at.offset + at.limit) if at.offset + at.limit < at.total and at.limit else None,
+    }
 
 
 def read(x: Exchange) -> Reply:
@@ -118,8 +166,38 @@ def download(x: Exchange) -> Reply:
 
 def create(x: Exchange) -> Reply:
     """A new object out of the body."""
-    record = x.service.plugin.workflows.makers[x.operation.entity](x.work)
-    return _answer(x, record["id"], 201)
+    return _answer(x, _made(x)["id"])
+
+
+def replace(x: Exchange) -> Reply:
+    """An object at an id of the caller's choice: made, or updated where it is there."""
+    return create(x) if x.row is None else update(x)
+
+
+def _made(x: Exchange) -> Record:
+    """The new record: by the API's own maker, or of the body as it is, where there is none."""
+    entity, workflows = x.operation.entity, x.service.plugin.workflows
+    return workflows.makers[entity](x.work) if entity in workflows.makers else _plainly_made(x)
+
+
+def _plainly_made(x: Exchange) -> Record:
+    entity, work, api = x.operation.entity, x.work, x.service.api
+    record = {**x.body, "id": x.params.get(x.operation.key or "") or work.new_id(entity)}
+    if (machine := api.machines.get(entity)) is not None:
+        record[machine.field] = machine.initial
+    if x.parent is not None and x.operation.below is not None:
+        record[key_of(x.operation.below)] = {"id": x.parent["id"]}
+    owner = api.visibility[entity].told_by(x.role)
+    if owner not in (None, ALL) and work.realm:
+        _put(record, owner, work.realm[0])
+    return work.create(entity, record)
+
+
+def _put(record: dict[str, Any], path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for name in above:
+        record = record.setdefault(name, {})
+    record[last] = value
 
 
 def update(x: Exchange) -> Reply:
@@ -190,7 +268,7 @@ def attach(x: Exchange) -> Reply:
     said = {name: x.body[name] for name in ("name", "description") if x.body.get(name)}
     record = work.create(entity, {**made, "size": len(x.file.content), **said})
     work.put("File", {"id": record["id"], "content": x.file.content})
-    return _answer(x, record["id"], 201)
+    return _answer(x, record["id"])
 
 
 def sync(x: Exchange) -> Reply:
@@ -200,8 +278,7 @@ def sync(x: Exchange) -> Reply:
     if bulk:
         assert x.service.plugin.sync is not None
         task = wire.plain(x.service.plugin.sync(x.work, documents, x.operation.entity))
-        _promise(x, x.endpoint.validator(202), task)
-        return Reply(202, wire.dump(task))
+        return answer(x, task, 202)
     if isinstance(x.body, list):
         raise Invalid(
             "a list of documents is taken in bulk only.",
@@ -249,18 +326,35 @@ def dense(value: Any) -> Any:
 # Answering
 
 
-def _answer(x: Exchange, id: str, status: int = 200) -> Reply:
+def answer(x: Exchange, value: Any, status: int | None = None) -> Reply:
+    """A JSON answer that an API's own handler makes, found valid; by default with the operation's success."""
+    status = x.endpoint.success if status is None else status
+    value = wire.plain(value)
+    _promise(x, x.endpoint.validator(status), value)
+    return Reply(status, wire.dump(value))
+
+
+def refused(x: Exchange, refusal: Refusal) -> Reply:
+    """The answer to a refusal, where what was done until then is to be kept all the same."""
+    parent = x.headers.get(b"traceparent")
+    return x.service.problems.refusal(
+        refusal, operation=x.operation.id, world=x.world, parent=None if parent is None else parent.decode("latin-1")
+    )
+
+
+def _answer(x: Exchange, id: str) -> Reply:
     """The object as it is now."""
     row = x.work.row(x.operation.entity, id)
     assert row is not None
-    return Reply(status, _encoded(x, row, "read", Query()))
+    return Reply(x.endpoint.success, _encoded(x, row, "read", Query()))
 
 
 def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
     """A record as the caller sees it: projected, found valid, and written; kept with the version it was made of."""
     service, entity = x.service, x.operation.entity
-    key = None if query.select else (x.role, kind)
-    if key is not None and (kept := row.views.get(key)) is not None:
+    key = None if query.select else (x.role, kind, entity)
+    kept: bytes | None = None if key is None else row.views.get(key)
+    if kept is not None:
         return kept
     view = service.view(entity, x.role, kind, query.select, x.work)
     value = view.project(row.record, meta=kind == "read")
@@ -321,6 +415,7 @@ VERBS: dict[str, Callable[[Exchange], Reply]] = {
     "attach": attach,
     "download": download,
     "sync": sync,
+    "replace": replace,
 }
 
 
@@ -331,4 +426,7 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
     if own is not None:
         found: Callable[[Exchange], Reply] = own
         return found
+    if operation.does not in VERBS:
+        place = f"specs/{service.api.name}/access.yaml: {operation_id}"
+        raise TableError(f"{place}: does {operation.does}, and its API has no handler of that name; write one.")
     return VERBS[operation.does]

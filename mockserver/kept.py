@@ -30,14 +30,14 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
 
-def place(scenario: str, *told: object) -> Path:
-    """Where the world of a scenario is kept, under whatever else it depends on."""
+def place(api: str, *told: object) -> Path:
+    """Where the world of an API is kept, under whatever else it depends on than the code."""
     state = hashlib.blake2b(digest_size=16)
     here = Path(__file__).parent
     for path in sorted([*here.rglob("*.py"), *here.parent.glob("specs/**/*.py"), *here.parent.glob("specs/**/*.yaml")]):
         state.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    state.update(repr((scenario, told, sys.version_info[:2], version("faker"))).encode())
-    return cache() / f"world-{state.hexdigest()}.pickle"
+    state.update(repr((told, sys.version_info[:2], version("faker"))).encode())
+    return cache() / f"world-{api}-{state.hexdigest()}.pickle"
 
 
 def read(path: Path) -> Rows | None:

@@ -12,7 +12,7 @@ from mockserver.scenario import Pin, Scenario
 from mockserver.store import Record
 from mockserver.work import Actor, Work
 from mockserver.world import SYSTEM, World
-from specs.tables import Api
+from specs.tables import Api, Identifier
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -52,11 +52,14 @@ class Making:
         self.scenario = scenario
         self.world = world
         self.start = start
-        self.api = ""
-        """The API that is being filled"""
         self.random = Random(f"{world.seed}/draws")
         self.cast: list[Caller] = []
         self._fakes: dict[str, Faker] = {}
+
+    @property
+    def api(self) -> Api:
+        """The tables of the API whose world it is."""
+        return self.world.api
 
     # Drawing
 
@@ -87,7 +90,7 @@ class Making:
 
     def size(self, what: str, default: int = 0) -> int:
         """How many the scenario wants."""
-        return self.scenario.sizes.get(self.api, {}).get(what, default)
+        return self.scenario.sizes.get(self.api.name, {}).get(what, default)
 
     # Time
 
@@ -104,7 +107,7 @@ class Making:
 
     def work(self, actor: Actor = SYSTEM) -> Work:
         """A unit of work on the world as it is now."""
-        return self.world.work(self.api, actor)
+        return self.world.work(actor)
 
     def find(self, entity: str, word: str) -> Record | None:
         """A record by id or by name."""
@@ -149,9 +152,8 @@ class Draft(World):
         self.wanted: dict[str, list[str]] = {}
         self.reserved: set[tuple[str, str]] = set()
 
-    def work(self, api: str, actor: Actor = SYSTEM) -> Work:
-        tables, workflows = self.apis[api]
-        return Drafting(self, tables, workflows, actor)
+    def work(self, actor: Actor = SYSTEM) -> Work:
+        return Drafting(self, self.api, self.workflows, actor)
 
 
 class Drafting(Work):
@@ -170,8 +172,16 @@ class Drafting(Work):
 def check_id(tables: Api, pin: Pin, entity: str, id: str, member: str = "id") -> str:
     """The id, if it has the entity's shape. Raises ScenarioError."""
     shape = tables.conventions.ids[entity]
-    pattern = "-".join([shape.prefix, *(rf"\d{{{length}}}" for length in shape.groups)])
-    if not re.fullmatch(pattern, id, re.ASCII):
-        like = shape.shape("1234567890" * 2)
-        raise pin.fault(f"{id!r} is no {entity} id; write it like {like}.", member)
+    if not re.fullmatch(shape.pattern, id, re.ASCII):
+        raise pin.fault(f"{id!r} is no {entity} id; write it like {_like(shape)}.", member)
     return id
+
+
+def _like(shape: Identifier) -> str:
+    """An id of this shape, as an example."""
+    digits = "1234567890" * 2
+    if shape.form == "groups":
+        return shape.shape(digits)
+    return {"ulid": "01KKTVQ8C0ABCDEFGHJKMNPQRS", "uuid": "12345678-1234-4123-8123-123456789012"}.get(
+        shape.form, digits[: shape.length]
+    )

@@ -1,70 +1,163 @@
-"""Refusals as problem bodies (billing b.8): the only place where exceptions get statuses."""
+"""Refusals as the bodies that an API answers them with: the only place where exceptions get statuses."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mockserver import templates
 from mockserver.domain import errors
+from mockserver.reply import Reply
+from specs.tables import Api
 
-STATUSES: tuple[tuple[type[errors.Refusal], int], ...] = (
-    (errors.Unauthenticated, 401),
-    (errors.Forbidden, 403),
-    (errors.Gone, 403),
-    (errors.NotFound, 404),
-    (errors.NotAcceptable, 406),
-    (errors.Conflict, 409),
-    (errors.TooLarge, 413),
-    (errors.UnsupportedMedia, 415),
-    (errors.Invalid, 400),
-)
-# Sections of RFC 9110 that define the statuses, as `type` of a problem.
+if TYPE_CHECKING:
+    from mockserver.clock import Clock
+    from mockserver.world import World
+
+CHECKS: Mapping[type[errors.Refusal], str] = {
+    errors.Unauthenticated: "token",
+    errors.OutOfScope: "scope",
+    errors.Forbidden: "role",
+    errors.NotFound: "find",
+    errors.NotAcceptable: "accept",
+    errors.UnsupportedMedia: "media",
+    errors.Conflict: "state",
+    errors.Invalid: "query",
+}
+"""The check of access.yaml that a refusal comes from; what is invalid has one status, in the query as in the body."""
+OTHERS: Mapping[type[errors.Refusal], int] = {errors.TooLarge: 413, errors.Gone: 403}
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+NO_HEADERS: Mapping[str, str] = {}
+# Sections of RFC 9110 that define the statuses, as `type` of a problem; RFC 9457 has a word for any other.
 SECTIONS = {
     400: "15.5.1",
     401: "15.5.2",
+    402: "15.5.3",
     403: "15.5.4",
     404: "15.5.5",
     405: "15.5.6",
     406: "15.5.7",
     409: "15.5.10",
+    410: "15.5.11",
+    412: "15.5.13",
     413: "15.5.14",
     415: "15.5.16",
+    422: "15.5.21",
     500: "15.6.1",
 }
 
 
-def status(refusal: errors.Refusal) -> int:
-    """The status that answers a refusal."""
-    return next(status for kind, status in STATUSES if isinstance(refusal, kind))
+@dataclass(slots=True)
+class Fault:
+    """One refusal on its way to a body.
 
-
-def body(
-    status: int,
-    detail: str,
-    *,
-    wording: Mapping[str, Any],
-    trace: str,
-    errors: Mapping[str, list[str]] | None = None,
-    title: str | None = None,
-) -> bytes:
-    """The problem object of a refusal, as bytes.
-
-    wording: the API's `errors` conventions; trace: see `trace_id`
+    errors: place -> messages; title, code: instead of those that the API has for the status
+    seed, number: the world's, and how many requests it has refused, this one too
+    parent: the caller's trace context
     """
-    problem: dict[str, Any] = {
-        "type": f"https://tools.ietf.org/html/rfc9110#section-{SECTIONS[status]}",
-        "title": title or wording["titles"].get(str(status)) or HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "traceId": trace,
-    }
-    if errors:
-        problem["errors"] = errors
-    return orjson.dumps(problem)
+
+    status: int
+    detail: str
+    world: World
+    parent: str | None
+    errors: Mapping[str, list[str]] | None = None
+    title: str | None = None
+    code: str | None = None
+    seed: int = 0
+    number: int = 0
+
+    @property
+    def now(self) -> datetime:
+        """When it happens."""
+        clock: Clock = self.world.clock
+        return clock.now()
+
+
+class Problems:
+    """How one API words what it refuses (conventions.yaml, `errors`)."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._wording = api.conventions.errors
+        self._statuses: dict[tuple[type[errors.Refusal], str | None], int] = {}
+        self._titles = {status.value: status.phrase for status in HTTPStatus} | self._by_status("titles")
+        self._codes = self._by_status("codes")
+        self._body = self._compiled(self._wording["body"])
+        self._bodies = {id: self._compiled(body) for id, body in self._wording.get("bodies", {}).items()}
+
+    def _by_status(self, name: str) -> dict[int, str]:
+        return {int(status): text for status, text in self._wording.get(name, {}).items()}
+
+    def _compiled(self, body: Any) -> tuple[templates.Filler, tuple[tuple[str, Maker], ...]]:
+        wanted = templates.names(body)
+        wanted |= {templates.FAULTS} if "message" in wanted else frozenset()
+        return templates.compiled(body), tuple((name, make) for name, make in MAKERS.items() if name in wanted)
+
+    def status(self, refusal: errors.Refusal) -> int:
+        """The status that answers a refusal."""
+        key = (type(refusal), refusal.entity if isinstance(refusal, errors.NotFound) else None)
+        if key not in self._statuses:
+            kind, entity = key
+            bases = kind.__mro__
+            self._statuses[key] = next((OTHERS[base] for base in bases if base in OTHERS), 0) or self._api.status(
+                next(CHECKS[base] for base in bases if base in CHECKS), entity
+            )
+        return self._statuses[key]
+
+    def refusal(self, refusal: errors.Refusal, *, operation: str, world: World, parent: str | None) -> Reply:
+        """The answer to a refusal; parent: the caller's trace context."""
+        faults, title = None, refusal.title
+        if isinstance(refusal, errors.Invalid):
+            faults = refusal.errors or None
+            title = title or (None if faults else self._wording.get("unreadable"))
+        fault = Fault(self.status(refusal), str(refusal), world, parent, faults, title, refusal.code)
+        headers = CHALLENGE if isinstance(refusal, errors.Unauthenticated) else NO_HEADERS
+        return self.reply(fault, operation=operation, headers=headers)
+
+    def reply(self, fault: Fault, *, operation: str | None = None, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
+        """The answer to a fault; operation: the id of the one that was called, if one was."""
+        world = fault.world
+        world.refusals += 1
+        fault.seed, fault.number = world.seed, world.refusals
+        fault.detail = _sentence(fault.detail)
+        fill, makers = self._bodies.get(operation, self._body) if operation is not None else self._body
+        fault.title = fault.title or self._titles[fault.status]
+        fault.code = fault.code or self._codes.get(fault.status)
+        values = {name: make(fault) for name, make in makers}
+        return Reply(fault.status, orjson.dumps(fill(values)), self._wording["media"], headers, said=fault.detail)
+
+
+def _faults(fault: Fault) -> list[dict[str, Any]]:
+    each = [{"fields": [place], "message": " ".join(said)} for place, said in (fault.errors or {}).items()]
+    return each or [{"message": fault.detail}]
+
+
+def _type(fault: Fault) -> str:
+    section = SECTIONS.get(fault.status)
+    return f"https://tools.ietf.org/html/rfc9110#section-{section}" if section else "about:blank"
+
+
+Maker = Callable[[Fault], Any]
+MAKERS: Mapping[str, Maker] = {
+    "status": attrgetter("status"),
+    "title": attrgetter("title"),
+    "code": attrgetter("code"),
+    "detail": attrgetter("detail"),
+    "errors": attrgetter("errors"),
+    "type": _type,
+    "trace": lambda fault: trace_id(fault.seed, fault.number, fault.parent),
+    "ticket": lambda fault: ticket(fault.now, fault.number),
+    "uuid": lambda fault: uuid(fault.seed, fault.number),
+    templates.FAULTS: _faults,
+}
+"""The value of each name in a template of errors; `message` and `fields` are those of each of the faults"""
 
 
 def trace_id(seed: int, number: int, parent: str | None) -> str:
@@ -73,3 +166,19 @@ def trace_id(seed: int, number: int, parent: str | None) -> str:
     parts = (parent or "").split("-")
     known = len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1])
     return f"00-{parts[1] if known else own[:32]}-{own[32:48]}-00"
+
+
+def ticket(now: datetime, number: int) -> str:
+    """The number of a support ticket: digits, made of the time and of how many requests were refused before."""
+    return f"{now:%y%m%d%H%M%S}{number:03d}"
+
+
+def uuid(seed: int, number: int) -> str:
+    """The id of a refused request, in the shape of a random UUID."""
+    own = hashlib.blake2b(f"request/{seed}/{number}".encode(), digest_size=16).hexdigest()
+    return f"{own[:8]}-{own[8:12]}-4{own[13:16]}-{'89ab'[int(own[16], 16) % 4]}{own[17:20]}-{own[20:]}"
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital letter in front, unless it starts with a name that has its own spelling."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].islower() else text

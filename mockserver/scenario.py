@@ -1,7 +1,7 @@
 """Scenario files: what a world starts with, read and checked. The format is told in fixtures/README.md.
 
-What a file says about the records themselves (entities, ids, members, accounts) is checked by `mockserver.seed`, which
-knows them; every error says file, line, place and mend in one line.
+What a file says about APIs and records (roles, entities, ids, members, accounts) is checked by `mockserver.sharing` and
+`mockserver.seed`, which know them; every error says file, line, place and mend in one line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ MAX_SIZE = 1_000_000
 MAX_LOCALES = 3  # each costs about 25 ms at every start
 
 _KEYS = ("extends", "about", "now", "seed", "locale", "sizes", "callers", "pins")
-_CALLER = ("token", "role", "account", "user", "expires")
+CALLER = ("api", "token", "role", "account", "user", "expires")
+"""What every API knows of a caller; what else may be said of one, its API says (`Seeding.KEYS`)."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,200}=*", re.ASCII)
 _SPAN = re.compile(r"([+-])(\d{1,6})([smhd])", re.ASCII)
 # No leading zeros: what is written 0123 is a code, not a number.
@@ -59,6 +60,10 @@ class Part:
     account: name or id; None: the first account of the kind that the role speaks for
     user: name or id of the person behind the token; None: the token acts in its own name
     expires: canonical instant, or a span from the world's start like `-30d`; None: never
+    role: empty where the caller lists permissions of its own
+    api: the API it calls; None: the first that knows the role
+    more: what else the file says, for the API: key -> a text or a list of texts
+    lines: key -> line, for messages
     """
 
     name: str
@@ -69,10 +74,14 @@ class Part:
     account: str | None = None
     user: str | None = None
     expires: str | None = None
+    api: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
 
-    def fault(self, problem: str) -> ScenarioError:
-        """The error that names this caller."""
-        return ScenarioError(f"{self.file}:{self.line}: callers.{self.name}: {problem}")
+    def fault(self, problem: str, key: str = "") -> ScenarioError:
+        """The error that names this caller, or one key of it."""
+        line = self.lines.get(key, self.line)
+        return ScenarioError(f"{self.file}:{line}: callers.{self.name}{'.' if key else ''}{key}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,20 +285,21 @@ def _cast(file: _File, raw: Any) -> Iterator[Part]:
     for name, row in _mapping(file, "callers", raw).items():
         path = f"callers.{name}"
         row = _mapping(file, path, row)
-        for key in row:
-            if key not in _CALLER:
-                raise file.fault(f"{path}.{key}", f"unknown; {nearest(key, _CALLER)}")
+        more = {key: _texts(file, f"{path}.{key}", row[key]) for key in row if key not in CALLER}
         for key in ("token", "role"):
-            if key not in row:
+            if key not in row and not (key == "role" and "permissions" in more):
+                for slip in difflib.get_close_matches(key, more, 1, 0.6):
+                    raise file.fault(f"{path}.{slip}", f"unknown; {nearest(slip, CALLER)}")
                 raise file.fault(path, f"no {key}; add one.")
-        texts = {key: _text(file, f"{path}.{key}", row[key]) for key in row}
+        texts = {"role": ""} | {key: _text(file, f"{path}.{key}", row[key]) for key in CALLER if key in row}
         if not _TOKEN.fullmatch(texts["token"]):
             raise file.fault(
                 f"{path}.token", "cannot be sent as a bearer token; use letters, digits and - . _ ~ + / only."
             )
         if "expires" in texts:
             texts["expires"] = _expiry(file, f"{path}.expires", texts["expires"])
-        yield Part(name=name, file=file.name, line=file.lines.get(path, 1), **texts)
+        lines = _below(file.lines, path)
+        yield Part(name=name, file=file.name, line=lines[""], more=more, lines=lines, **texts)
 
 
 def _expiry(file: _File, path: str, text: str) -> str:
@@ -349,6 +359,13 @@ def _text(file: _File, path: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise file.fault(path, f"{_shown(value)} is no text; write some, in quotes if it looks like a number.")
     return value.strip()
+
+
+def _texts(file: _File, path: str, value: Any) -> str | tuple[str, ...]:
+    """A text, or a list of some."""
+    if isinstance(value, list):
+        return tuple(_text(file, f"{path}[{at}]", each) for at, each in enumerate(value))
+    return _text(file, path, value)
 
 
 def _whole(file: _File, path: str, value: Any, most: int) -> int:

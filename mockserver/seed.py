@@ -1,26 +1,29 @@
-"""Makes a world out of a scenario: names by Faker, seeded, and each API's history, by its `seeding` module.
+"""Makes worlds out of a scenario, one an API: names by Faker, seeded, and each API's history, by its `seeding` module.
 
 Nothing here depends on the machine's clock, on hash seeds or on what was built before: the same scenario, seed and
-instant give the same world.
+instant give the same worlds, whichever other APIs are served.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
-from importlib import import_module
-from typing import ClassVar, Protocol
+from hashlib import blake2b
+from typing import Any, ClassVar, Protocol
 
-from mockserver import kept
+import orjson
+
+from mockserver import kept, plugins, sharing
 from mockserver import scenario as scenarios
 from mockserver.auth import Caller
 from mockserver.clock import Clock
 from mockserver.making import Draft, Making
-from mockserver.scenario import Part, Pin, Scenario, ScenarioError, nearest
-from mockserver.work import Workflows
+from mockserver.scenario import CALLER, Part, Pin, Scenario, ScenarioError, nearest
+from mockserver.service import Plugin
 from mockserver.world import Processing, World
+from specs.permissions import is_right
 from specs.tables import Api
 
 LOG = logging.getLogger("mockserver.seed")
@@ -32,9 +35,12 @@ class Seeding(Protocol):
     """What `mockserver.apis.<api>.seeding.Seeding` is: an API's part in making a world.
 
     SIZES: what a scenario's `sizes` may count
+    KEYS: what a scenario may say of a caller beside what every API knows: key -> `text` or `texts`;
+        `part.more` holds them
     """
 
     SIZES: ClassVar[Sequence[str]]
+    KEYS: ClassVar[Mapping[str, str]]
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None: ...
 
@@ -51,16 +57,16 @@ class Seeding(Protocol):
 def build(
     scenario: Scenario,
     *,
-    apis: Mapping[str, tuple[Api, Workflows]],
+    apis: Mapping[str, tuple[Api, Plugin]],
     seed: int | None = None,
     now: datetime | None = None,
     processing: Processing | None = None,
     running: bool | None = None,
-) -> World:
-    """The world that a scenario describes, at rest: no job waits, and its clock stands at `now`.
+) -> dict[str, World]:
+    """The worlds that a scenario describes, one an API, at rest: no job waits, and their one clock stands at `now`.
 
     seed, now: instead of the scenario's own
-    running: whether its clock runs along with real time; by default only where jobs wait for time to pass
+    running: whether the clock runs along with real time; by default only where jobs wait for time to pass
     Raises ScenarioError.
     """
     seed = scenario.seed if seed is None else seed
@@ -68,54 +74,12 @@ def build(
     if not scenarios.is_in_range(start):
         raise ScenarioError(f"now: {start.date()} will not do; {scenarios.RANGE}")
     processing = processing or Processing()
-    indexes: dict[str, Sequence[str]] = {}
-    for name in apis:
-        indexes |= import_module(f"mockserver.apis.{name}").INDEXES
-    place = kept.place(
-        repr(scenario), seed, start, *(repr((api.machines, api.conventions)) for api, _ in apis.values())
-    )
     clock = Clock(start, running=processing.mode == "after" if running is None else running)
-    rows = kept.read(place)
-    if rows is None:
-        rows = _made(scenario, seed=seed, start=start, indexes=indexes, apis=apis)
-        kept.write(place, rows)
-    # Made now or kept from before, the rows go the same way, so that both worlds list them in the same order.
-    world = World(seed=seed, clock=clock, indexes=indexes, apis=apis, processing=processing)
-    for entity, record in rows:
-        world.layer.put(entity, record)
-    return world
-
-
-def _made(
-    scenario: Scenario,
-    *,
-    seed: int,
-    start: datetime,
-    indexes: Mapping[str, Sequence[str]],
-    apis: Mapping[str, tuple[Api, Workflows]],
-) -> kept.Rows:
-    draft = Draft(seed=seed, clock=Clock(start), indexes=indexes, apis=apis, processing=Processing("manual"))
-    making = Making(scenario, draft, start)
-    kinds: dict[str, type[Seeding]] = {name: import_module(f"mockserver.apis.{name}.seeding").Seeding for name in apis}
-    _check_sizes(scenario, kinds)
-    pins = _by_api(scenario, apis)
-    seedings: dict[str, Seeding] = {}
-    for name, kind in kinds.items():
-        making.api = name
-        seedings[name] = kind(making, pins[name])
-        seedings[name].catalog()
-    for part in scenario.callers:
-        making.api = _home(part, apis)
-        making.cast.append(seedings[making.api].cast(part))
-    for name, seeding in seedings.items():
-        making.api = name
-        for what in LONG:
-            if making.size(what) >= LONG[what]:
-                LOG.info("making %s %s of %s ...", f"{making.size(what):,}", what, name)
-        seeding.history()
-    for caller in making.cast:
-        draft.layer.put("Caller", {"id": caller.name, "caller": asdict(caller)})
-    return [(entity, row.record) for entity, _, row in draft.layer.changed() if row is not None]
+    shares = sharing.share(scenario, {name: api for name, (api, _) in apis.items()})
+    return {
+        name: _world(shares[name], api, plugin, seed=seed, start=start, clock=clock, processing=processing)
+        for name, (api, plugin) in apis.items()
+    }
 
 
 def callers(world: World) -> dict[str, Caller]:
@@ -124,35 +88,86 @@ def callers(world: World) -> dict[str, Caller]:
     return {caller.token: caller for caller in cast}
 
 
-def _check_sizes(scenario: Scenario, kinds: Mapping[str, type[Seeding]]) -> None:
-    for api, sizes in scenario.sizes.items():
-        if api not in kinds:
-            raise scenario.fault(f"sizes.{api}", f"no such API; {nearest(api, kinds)}")
-        for what in sizes:
-            if what not in kinds[api].SIZES:
-                raise scenario.fault(f"sizes.{api}.{what}", f"unknown; {nearest(what, kinds[api].SIZES)}")
+def _world(
+    share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: datetime, clock: Clock, processing: Processing
+) -> World:
+    said = replace(share, name="", about="", places={})
+    place = kept.place(api.name, said, seed, start, *_told(api))
+    rows = kept.read(place)
+    if rows is None:
+        rows = _made(share, api, plugin, seed=seed, start=start)
+        kept.write(place, rows)
+    # Made now or kept from before, the rows go the same way, so that both worlds list them in the same order.
+    world = World(
+        seed=seed, clock=clock, indexes=plugin.indexes, api=api, workflows=plugin.workflows, processing=processing
+    )
+    for entity, record in rows:
+        world.layer.put(entity, record)
+    return world
 
 
-def _by_api(scenario: Scenario, apis: Mapping[str, tuple[Api, Workflows]]) -> dict[str, list[Pin]]:
-    """The pins of each API; an entity that several know goes to the one the pin names, or to the first."""
-    pins: dict[str, list[Pin]] = {name: [] for name in apis}
-    for pin in scenario.pins:
-        if pin.api is not None and pin.api not in apis:
-            raise pin.fault(f"no API {pin.api!r}; {nearest(pin.api, apis)}", "api")
-        home = next(
-            (name for name in ([pin.api] if pin.api else apis) if pin.entity in apis[name][0].conventions.ids), None
-        )
-        if home is None:
-            known = sorted({entity for tables, _ in apis.values() for entity in tables.conventions.ids})
-            raise pin.fault(f"no entity {pin.entity!r}; {nearest(pin.entity, known)}", "entity")
-        pins[home].append(pin)
-    return pins
+def _told(api: Api) -> Iterator[object]:
+    """What of an API's tables its world follows from; no sets, whose order is another in every process."""
+    yield from (api.roles, api.scope, api.machines, api.conventions)
+    yield {role: sorted(permissions) for role, permissions in api.permissions.items()}
+    yield {entity: table.rows for entity, table in api.visibility.items()}
+    yield blake2b(orjson.dumps(api.document)).hexdigest()
 
 
-def _home(part: Part, apis: Mapping[str, tuple[Api, Workflows]]) -> str:
-    """The API whose roles hold this one's."""
-    for name, (tables, _) in apis.items():
-        if part.role in tables.roles:
-            return name
-    roles = {role for tables, _ in apis.values() for role in tables.roles}
-    raise part.fault(f"no role {part.role!r}; {nearest(part.role, roles)}")
+def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: datetime) -> kept.Rows:
+    draft = Draft(
+        seed=seed,
+        clock=Clock(start),
+        indexes=plugin.indexes,
+        api=api,
+        workflows=plugin.workflows,
+        processing=Processing("manual"),
+    )
+    making = Making(share, draft, start)
+    kind = _kind(api)
+    for what in share.sizes[api.name]:
+        if what not in kind.SIZES:
+            raise share.fault(f"sizes.{api.name}.{what}", f"unknown; {nearest(what, kind.SIZES)}")
+    seeding = kind(making, share.pins)
+    seeding.catalog()
+    for part in share.callers:
+        part = _checked(part, kind.KEYS)
+        making.cast.append(replace(seeding.cast(part), api=api.name))
+        if api.scope is not None and draft.layer.get("Grant", part.name) is None:
+            draft.layer.put("Grant", {"id": part.name, "values": list(part.more.get(api.scope.grants, ()))})
+    for what in LONG:
+        if making.size(what) >= LONG[what]:
+            LOG.info("making %s %s of %s ...", f"{making.size(what):,}", what, api.name)
+    seeding.history()
+    for caller in making.cast:
+        draft.layer.put("Caller", {"id": caller.name, "caller": asdict(caller)})
+    return [(entity, row.record) for entity, _, row in draft.layer.changed() if row is not None]
+
+
+def _kind(api: Api) -> type[Seeding]:
+    """The API's own seeding, or else the one that serves every API."""
+    module = plugins.brought(api.name, "seeding")
+    if module is not None:
+        found: type[Seeding] = module.Seeding
+        return found
+    from mockserver.seeding import seeding
+
+    return seeding(api)
+
+
+def _checked(part: Part, keys: Mapping[str, str]) -> Part:
+    """The caller with what the file says of it beyond what every API knows, each as its API wants it."""
+    more: dict[str, Any] = {}
+    for key, value in part.more.items():
+        if key not in keys:
+            raise part.fault(f"unknown; {nearest(key, [*CALLER, *keys])}", key)
+        if keys[key] == "texts":
+            more[key] = (value,) if isinstance(value, str) else value
+        elif isinstance(value, str):
+            more[key] = value
+        else:
+            raise part.fault("is one text, not a list of some.", key)
+    for right in more.get("permissions", ()):
+        if not is_right(right):
+            raise part.fault(f"{right!r} is no permission; write resource.action, resource.* or *.*.", "permissions")
+    return replace(part, more=more)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
 import jsonschema_rs
 
+from mockserver import templates
 from mockserver.domain.errors import NotFound
+from mockserver.parameters import Parameters
+from mockserver.problems import Problems
 from mockserver.rql import Pick
 from mockserver.store import EVERY, Record, Row, at
 from mockserver.validators import Validators
 from mockserver.views import View
 from mockserver.work import Work, Workflows, key_of
 from specs.shapes import Property, shape
-from specs.tables import ALL, Api, Capability, Operation
+from specs.tables import ALL, DERIVED, Api, Capability, Operation
 
-Derived = Callable[[Work, Record], Sequence[Record]]
 MULTIPART = "multipart/form-data"
 
 
@@ -34,20 +37,24 @@ class Rows:
         return iter(self.each)
 
 
+Derived = Callable[[Work, Any], Rows | Sequence[Record]]  # Any: the record above, or None where there is none
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """What is special to one API, in code: everything else is in its tables.
 
     workflows: what its events and jobs do
-    derived: entity -> the records of it below a parent, where they are not stored
+    indexes: entity -> the members that rows are found by
+    derived: entity -> the records of it, below a parent if it has one, where they are made of others and not stored
     exports: media type -> how a list is written as a file of that type
     handlers: operationId -> handler, where the generic one is not enough
     sync: how documents of an entity are taken in bulk
     content: the bytes of a File, where they are not kept but follow from what it shows
     """
 
-    workflows: Workflows
-    indexes: Mapping[str, Sequence[str]]
+    workflows: Workflows = field(default_factory=Workflows)
+    indexes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     derived: Mapping[str, Derived] = field(default_factory=dict)
     exports: Mapping[str, Callable[..., bytes]] = field(default_factory=dict)
     handlers: ModuleType | None = None
@@ -58,10 +65,22 @@ class Plugin:
 class Endpoint:
     """One operation with its compiled readers and validators."""
 
-    def __init__(self, operation: Operation, spec: Mapping[str, Any], validators: Validators) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        spec: Mapping[str, Any],
+        validators: Validators,
+        *,
+        declared: Sequence[Mapping[str, Any]] = (),
+        items: str = "items",
+    ) -> None:
+        """declared: the parameters of path and operation; items: the member of a list's envelope that holds its rows"""
         self.operation = operation
         self.id = operation.id
+        self.is_closed = not operation.open
         self._validators = validators
+        self._declared = declared
+        self._items = items
         self._responses = spec["responses"]
         self.success = min(int(status) for status in spec["responses"] if int(status) < 400)
         content = spec.get("requestBody", {}).get("content", {})
@@ -73,6 +92,11 @@ class Endpoint:
         self._part_schema = validators.resolve(parts)["properties"].get("attachment", {}) if parts else {}
         self.documented = frozenset(int(status) for status in spec["responses"])
         self.offers = tuple(spec["responses"].get("200", {}).get("content", {}))
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """The readers of what the path and the query may hold."""
+        return Parameters(self._declared, self._validators)
 
     @cached_property
     def read(self) -> Callable[[Any], Any]:
@@ -93,8 +117,8 @@ class Endpoint:
     def envelope(self) -> jsonschema_rs.Draft202012Validator:
         """The validator of a list without its elements, which are validated one by one."""
         schema = dict(self._schema)
-        members = {name: member for name, member in schema["properties"].items() if name != "data"}
-        return self._validators.compiled({**schema, "properties": members | {"data": {"type": "array"}}})
+        members = schema["properties"] | {self._items: {"type": "array"}}
+        return self._validators.compiled({**schema, "properties": members})
 
     def validator(self, status: int) -> jsonschema_rs.Draft202012Validator:
         """The validator of a JSON answer with this status."""
@@ -108,7 +132,7 @@ class Endpoint:
     def _item_schema(self) -> Mapping[str, Any]:
         if self.operation.does != "list":
             return self._schema
-        found: Mapping[str, Any] = self._schema["properties"]["data"]["items"]
+        found: Mapping[str, Any] = self._schema["properties"][self._items]["items"]
         return found
 
 
@@ -118,10 +142,17 @@ class Service:
     def __init__(self, api: Api, plugin: Plugin) -> None:
         self.api = api
         self.plugin = plugin
-        self.validators = Validators(api.document)
-        self.problem = self.validators.compiled({"$ref": "#/components/schemas/Problem"})
+        self.validators = Validators(api.document, exact=api.conventions.spelling == "exact")
+        self.problems = Problems(api)
+        self.envelope = templates.compiled(api.conventions.lists["envelope"])
         self.endpoints = {
-            operation["operationId"]: Endpoint(api.operations[operation["operationId"]], operation, self.validators)
+            operation["operationId"]: Endpoint(
+                api.operations[operation["operationId"]],
+                operation,
+                self.validators,
+                declared=_declared(api.document, [*item.get("parameters", ()), *operation.get("parameters", ())]),
+                items=api.conventions.lists["items"],
+            )
             for item in api.document["paths"].values()
             for operation in item.values()
             if isinstance(operation, dict) and "operationId" in operation
@@ -133,7 +164,9 @@ class Service:
     def shape(self, entity: str) -> Property:
         """What an entity's properties are."""
         if entity not in self._shapes:
-            self._shapes[entity] = shape(self.api.document, entity, self.api.conventions.references)
+            table = self.api.visibility.get(entity)
+            schema = entity if table is None else table.schema
+            self._shapes[entity] = shape(self.api.document, schema, self.api.conventions.references)
         return self._shapes[entity]
 
     def hidden(self, entity: str, role: str) -> frozenset[str]:
@@ -180,54 +213,66 @@ class Service:
 
     def sees(self, work: Work, entity: str, record: Record) -> bool:
         """Whether the actor of the work may see this record at all."""
-        rows = self.api.visibility[entity].rows
-        if isinstance(rows, str):
-            return True  # `parent`: found below one that was looked up first
-        member = rows.get(work.actor.role)
-        return member == ALL or (member is not None and at(record, member) == work.actor.account)
+        table = self.api.visibility[entity]
+        if isinstance(table.rows, str):
+            return True  # found below one that was looked up first, or made by the API's code
+        member = table.told_by(work.actor.role)
+        return member == ALL or (member is not None and at(record, member) in work.realm)
+
+    def is_derived(self, operation: Operation) -> bool:
+        """Whether what the path speaks of is made by the API's code, so that there is nothing to find."""
+        return self.api.visibility[operation.entity].rows == DERIVED and operation.below is None
 
     def rows(self, work: Work, entity: str) -> Rows:
         """The rows of an entity that the actor may see, oldest first."""
-        rows = self.api.visibility[entity].rows
-        member = rows.get(work.actor.role) if not isinstance(rows, str) else None
+        derived = self.plugin.derived.get(entity)
+        if derived is not None:
+            return _rows(derived(work, None))
+        member, layer = self.api.visibility[entity].told_by(work.actor.role), work.layer
         if member is None:
             return Rows((), 0)
-        path, value = (EVERY, None) if member == ALL else (member, work.actor.account)
-        return Rows(work.layer.where(entity, path, value), work.layer.count(entity, path, value))
+        if member == ALL:
+            return Rows(layer.where(entity, EVERY, None), layer.count(entity))
+        if len(work.realm) == 1:
+            return Rows(layer.where(entity, member, work.realm[0]), layer.count(entity, member, work.realm[0]))
+        parts = [layer.where(entity, member, value) for value in work.realm]
+        return Rows(chain.from_iterable(parts), sum(layer.count(entity, member, value) for value in work.realm))
 
     def below(self, work: Work, entity: str, parent_entity: str, parent: Record) -> Rows:
         """The rows of an entity that lie below a parent, stored or derived."""
         derived = self.plugin.derived.get(entity)
         if derived is not None:
-            records = derived(work, parent)
-            return Rows([Row(record) for record in records], len(records))
+            return _rows(derived(work, parent))
         path = f"{key_of(parent_entity)}.id"
         return Rows(work.layer.where(entity, path, parent["id"]), work.layer.count(entity, path, parent["id"]))
 
     def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
         """(parent, row) that a path speaks of. Raises NotFound for what is missing, foreign or below another parent."""
-        parent: Record | None = None
-        if operation.below is not None:
-            parent = self._own(work, operation.below, next(iter(params.values()))).record
-        if "id" not in params:
-            return parent, None
+        entity, id = operation.entity, params.get(operation.key or "")
         if operation.below is None:
-            return None, self._own(work, operation.entity, params["id"])
-        assert parent is not None
-        if operation.entity in self.plugin.derived:
-            rows = self.below(work, operation.entity, operation.below, parent)
-            row = next((row for row in rows if row.record["id"] == params["id"]), None)
+            if id is None:
+                return None, None
+            if operation.does == "replace" and work.row(entity, id) is None:
+                return None, None
+            return None, self._own(work, entity, id)
+        parent = self._own(work, operation.below, params[operation.parent or ""]).record
+        if id is None:
+            return parent, None
+        if entity in self.plugin.derived:
+            row = next(
+                (row for row in self.below(work, entity, operation.below, parent) if row.record["id"] == id), None
+            )
         else:
-            row = work.row(operation.entity, params["id"])
+            row = work.row(entity, id)
         home = f"{key_of(operation.below)}.id"
         if row is None or at(row.record, home) != parent["id"]:
-            raise NotFound(f"no {_words(operation.entity)} {params['id']} below {parent['id']}.")
+            raise NotFound(f"no {_words(entity)} {id} below {parent['id']}.", entity)
         return parent, row
 
     def _own(self, work: Work, entity: str, id: str) -> Row:
         row = work.row(entity, id)
         if row is None or not self.sees(work, entity, row.record):
-            raise NotFound(f"no {_words(entity)} {id}.")
+            raise NotFound(f"no {_words(entity)} {id}.", entity)
         return row
 
     def capability(self, operation: Operation, chosen: str | None) -> Capability:
@@ -236,6 +281,15 @@ class Service:
         if others and chosen not in (None, "application/json"):
             return others[0]
         return first
+
+
+def _rows(made: Rows | Sequence[Record]) -> Rows:
+    return made if isinstance(made, Rows) else Rows([Row(record) for record in made], len(made))
+
+
+def _declared(document: Mapping[str, Any], parameters: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    shared = document["components"].get("parameters", {})
+    return [shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in parameters]
 
 
 def _words(entity: str) -> str:

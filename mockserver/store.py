@@ -16,13 +16,13 @@ EVERY = ""
 
 
 class Row:
-    """One stored version of a record, and the bytes of its views, which stay valid as long as the version does."""
+    """One stored version of a record, and what is made of it (the bytes of its views), valid as long as the version."""
 
     __slots__ = ("record", "views")
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.views: dict[Any, bytes] = {}
+        self.views: dict[Any, Any] = {}
 
 
 def at(record: Record, path: str) -> Any:

@@ -20,9 +20,13 @@ _LONGEST = 200
 
 
 class Validators:
-    """Compiles schemas of one document on first use."""
+    """Compiles schemas of one document on first use.
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    exact: names in bodies are read as the schema spells them only, not whatever their case
+    """
+
+    def __init__(self, document: Mapping[str, Any], *, exact: bool = False) -> None:
+        self._exact = exact
         self._schemas = {name: plain(schema) for name, schema in document["components"]["schemas"].items()}
 
     def compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
@@ -39,8 +43,8 @@ class Validators:
     def reader(self, schema: Schema) -> Callable[[Any], Any]:
         """A function from a parsed JSON body to canonical, valid values.
 
-        Names match whatever their case, unknown members are dropped, dates become canonical instants and fractional
-        numbers Decimal. Raises Invalid, keyed by property path.
+        Names match whatever their case, unless `exact`; unknown members are dropped, dates become canonical instants
+        and fractional numbers Decimal. Raises Invalid, keyed by property path.
         """
         whole = self.resolve(schema)
         if "oneOf" in whole and "properties" not in whole:
@@ -53,7 +57,7 @@ class Validators:
         def read(value: Any) -> Any:
             named = name(value) if name is not None else value
             if not validator.is_valid(named):
-                raise Invalid("The body is not valid; see errors.", dict(_problems(validator, named)))
+                raise Invalid("The body is not valid; see errors.", dict(problems(validator, named)))
             return convert(named, "") if convert is not None else named
 
         return read
@@ -71,7 +75,7 @@ class Validators:
         if "properties" not in schema:
             return None
         members = {member: self._namer(below) for member, below in schema["properties"].items()}
-        folded = {member.casefold(): member for member in members}
+        folded = {} if self._exact else {member.casefold(): member for member in members}
 
         def name(value: Any) -> Any:
             if type(value) is not dict:
@@ -151,7 +155,7 @@ def _date(value: Any, path: str) -> Any:
 
 
 def plain(schema: Any) -> Any:
-    """An OpenAPI 3.0 schema as JSON Schema: `nullable` becomes a type, integer formats become bounds."""
+    """An OpenAPI 3.0 schema as JSON Schema: nullable types, integer formats and excluded bounds said in its words."""
     if isinstance(schema, list):
         return [plain(each) for each in schema]
     if not isinstance(schema, Mapping):
@@ -164,9 +168,13 @@ def plain(schema: Any) -> Any:
         made["type"] = [schema["type"], "null"]
         if "enum" in made:
             made["enum"] = [*made["enum"], None]
-    if schema.get("type") == "integer" and (bound := _BOUNDS.get(str(schema.get("format")))) is not None:
-        made.setdefault("minimum", -bound)
-        made.setdefault("maximum", bound - 1)
+    for bound, excludes in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        # A boolean beside the bound there, the bound itself here.
+        if isinstance(schema.get(excludes), bool) and made.pop(excludes) and bound in made:
+            made[excludes] = made.pop(bound)
+    if schema.get("type") == "integer" and (size := _BOUNDS.get(str(schema.get("format")))) is not None:
+        made.setdefault("minimum", -size)
+        made.setdefault("maximum", size - 1)
     return made
 
 
@@ -175,7 +183,7 @@ def _is_date(schema: Schema) -> bool:
     return "date-time" in formats
 
 
-def _problems(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iterator[tuple[str, list[str]]]:
+def problems(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iterator[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
     for error in validator.iter_errors(value):
         path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path).lstrip(".")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver import ids, wire
 from mockserver.domain.errors import Invalid, NotFound
-from mockserver.domain.machine import transition
+from mockserver.domain.machine import state_of, transition
 from mockserver.store import Changes, Record, Row
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ class Work:
         """The request's body, canonical and valid; empty for jobs and where there is none"""
         self.params: Mapping[str, str] = {}
         """The path's parameters"""
+        self.query: Mapping[str, Any] = {}
+        """The query's parameters, where the API declares them, typed, with their defaults"""
+        self.realm: tuple[str, ...] = (actor.account,)
+        """What rows are told own by: the actor's account, or what access.yaml calls the scope"""
         self._now: str | None = None
         self._waits = False
 
@@ -141,7 +145,7 @@ class Work:
         """A record by id. Raises NotFound."""
         record = self.layer.get(entity, id)
         if record is None:
-            raise NotFound(f"no {entity} {id}.")
+            raise NotFound(f"no {entity} {id}.", entity)
         return record
 
     def all(self, entity: str) -> Iterator[Record]:
@@ -179,16 +183,20 @@ class Work:
         return record
 
     def create(self, entity: str, record: Record) -> Record:
-        """Store a new record: revision 1, audit.created, and the audit key of its first state."""
+        """Store a new record; where the API stamps: revision 1, audit.created, and the audit key of its first state."""
+        if not self.api.conventions.stamps:
+            return self.put(entity, record)
         machine = self.api.machines.get(entity)
         stamp = {"at": self.now, "by": self.actor.ref}
         audit: dict[str, Any] = {"created": stamp}
         if machine is not None and machine.audit:
-            audit[key_of(str(record["status"]))] = stamp
+            audit[key_of(state_of(machine, record))] = stamp
         return self.put(entity, {**record, "revision": 1, "audit": audit})
 
     def change(self, entity: str, record: Record, *, stamp: str | None = None) -> Record:
-        """Store a changed record: revision + 1, audit.updated, and the audit key `stamp` if given."""
+        """Store a changed record; where the API stamps: revision + 1, audit.updated, and the key `stamp` if given."""
+        if not self.api.conventions.stamps:
+            return self.put(entity, record)
         by = {"at": self.now, "by": self.actor.ref}
         audit = {**record.get("audit", {}), "updated": by}
         if stamp is not None:
@@ -233,7 +241,6 @@ class Work:
             "job": job,
             "entity": entity,
             "subject": id,
-            "api": self.api.name,
         }
         entry |= {"due": wire.instant(due)} if due is not None else {}
         entry |= {"otherwise": otherwise} if otherwise is not None else {}
@@ -253,7 +260,15 @@ class Work:
         """An id for a new record, never given before and not pinned by the scenario."""
         shape = self.api.conventions.ids[entity]
         while True:
-            id = shape.shape(ids.spread(self.world.seed, entity, self.count(entity), sum(shape.groups)))
+            count, seed = self.count(entity), self.world.seed
+            if shape.form == "ulid":
+                id = ids.ulid(seed, entity, self.world.clock.now(), count)
+            elif shape.form == "uuid":
+                id = ids.uuid(seed, entity, count)
+            elif shape.form == "digits":
+                id = ids.spread(seed, entity, count, shape.length)
+            else:
+                id = shape.shape(ids.spread(seed, entity, count, sum(shape.groups)))
             if self.layer.get(entity, id) is None:
                 return id
 

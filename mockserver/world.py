@@ -1,4 +1,4 @@
-"""A world: the records, the clock and the jobs that wait, behind one API or several."""
+"""A world: the records, the clock and the jobs that wait, behind one API."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Processing:
 
 
 class World:
-    """An isolated world: data, clock, id counters and waiting jobs."""
+    """An isolated world of one API: data, id counters and waiting jobs, on a clock that other worlds may share."""
 
     def __init__(
         self,
@@ -60,14 +60,16 @@ class World:
         seed: int,
         clock: Clock,
         indexes: Mapping[str, Sequence[str]],
-        apis: Mapping[str, tuple[Api, Workflows]],
+        api: Api,
+        workflows: Workflows,
         processing: Processing | None = None,
     ) -> None:
         self.seed = seed
         self.clock = clock
         self.layer = Layer(indexes)
         self._seeded: tuple[Layer, datetime] | None = None
-        self.apis = apis
+        self.api = api
+        self.workflows = workflows
         self.processing = processing or Processing()
         self.commits = 0
         """How many units of work were kept; tells whether anything may have changed since"""
@@ -92,10 +94,9 @@ class World:
         self.refusals = 0
         self.waiting = next(self.jobs(), None) is not None
 
-    def work(self, api: str, actor: Actor = SYSTEM) -> Work:
-        """A new unit of work on this world through one of its APIs."""
-        tables, workflows = self.apis[api]
-        return Work(self, tables, workflows, actor)
+    def work(self, actor: Actor = SYSTEM) -> Work:
+        """A new unit of work on this world."""
+        return Work(self, self.api, self.workflows, actor)
 
     def jobs(self) -> Iterator[Record]:
         """The jobs that wait, oldest first."""
@@ -142,7 +143,7 @@ class World:
         work.commit()
 
     def _without(self, job: Record) -> Work:
-        work = self.work(job["api"])
+        work = self.work()
         work.remove("Job", job["id"])
         return work
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 TABLES = ("access", "machines", "visibility", "conventions")
 
 
-def bundle(folder: Path) -> dict[str, Any]:
+def bundle(folder: Path, *, home: str | None = None) -> dict[str, Any]:
     """`document` (assembled, references to its own components kept) and the raw tables of one API folder.
+
+    home: how messages name the folder
 
     Parsing YAML costs more than everything else at start, so the result is kept as JSON under the user's cache folder,
     by the hash of every file it was made of; without a writable cache it is made anew.
@@ -34,28 +37,36 @@ def bundle(folder: Path) -> dict[str, Any]:
     from specs.tables import read
 
     made: dict[str, Any] = {table: read(folder / f"{table}.yaml") for table in TABLES}
-    made["document"] = _assemble(folder, sources)
+    made["document"] = _assemble(folder, sources, home or f"specs/{folder.name}")
     keep(kept, orjson.dumps(made))
     return made
 
 
 def document(name: str) -> dict[str, Any]:
     """The assembled OpenAPI document of the API `name`."""
-    from specs.tables import HERE
+    from specs.tables import folder
 
-    found: dict[str, Any] = bundle(HERE / name)["document"]
+    found: dict[str, Any] = bundle(folder(name))["document"]
     return found
 
 
-def outline(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """operationId -> method, path (with the server's prefix), tag and summary."""
+def outline(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """operationId -> what its row is read with.
+
+    That is method, path (with the server's prefix), tag, summary, `keys` (the parameters in its path, in order), `open`
+    (no token is asked) and `body` (it reads one).
+    """
     prefix = document["servers"][0]["url"].rstrip("/")
+    asked = document.get("security", [])
     return {
         operation["operationId"]: {
             "method": method.upper(),
             "path": prefix + path,
             "tag": operation["tags"][0],
             "summary": operation["summary"],
+            "keys": re.findall(r"\{([^{}]*)\}", path),
+            "open": not operation.get("security", asked),
+            "body": "requestBody" in operation,
         }
         for path, item in document["paths"].items()
         for method, operation in item.items()
@@ -63,7 +74,7 @@ def outline(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     }
 
 
-def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
+def _assemble(folder: Path, sources: list[Path], home: str) -> dict[str, Any]:
     """One document out of the parts: references to files are replaced by what they name, those inside it stay."""
     from prance.util.resolver import RESOLVE_FILES, RefResolver
     from prance.util.url import ResolutionError, absurl, urlresource
@@ -73,7 +84,7 @@ def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
     root = folder / "openapi.yaml"
     parsed = {path: read(path) for path in sources}
     for path, content in parsed.items():
-        _named(f"specs/{folder.name}/{path.relative_to(folder).as_posix()}", content)
+        _named(f"{home}/{path.relative_to(folder).as_posix()}", content)
     # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.
     known = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
     resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=known)
@@ -82,7 +93,7 @@ def _assemble(folder: Path, sources: list[Path]) -> dict[str, Any]:
     except ResolutionError as error:
         # prance tells of a file by its place on this machine, and of a missing one as an error of the system's.
         what = str(error.args[-1]).replace(f"file://{folder.resolve()}/", "").replace(f"{folder.resolve()}/", "")
-        raise TableError(f"specs/{folder.name}/openapi.yaml: {what}; mend the reference.") from None
+        raise TableError(f"{home}/openapi.yaml: {what}; mend the reference.") from None
     # Through JSON: what prance shares between places becomes separate, and what is not JSON shows now.
     made: dict[str, Any] = orjson.loads(orjson.dumps(resolver.specs))
     return made
@@ -99,6 +110,8 @@ def _named(place: str, content: Any) -> None:
         for name, each in content.items():
             if not isinstance(name, str):
                 raise TableError(f"{place}: {name} is no name; put quotes round it.")
+            if name == "$ref" and not isinstance(each, str):
+                raise TableError(f"{place}: a $ref that is no text; name what it leads to.")
             _named(place, each)
 
 

@@ -1,4 +1,4 @@
-"""Overlays: files that grant or deny single cells of an API's matrix, each with its reason: deployments differ.
+"""Overlays: files that grant or deny cells of an API's matrix, each with its reason: deployments differ.
 
     billing:
       grant:
@@ -7,6 +7,8 @@
         - {operation: updateInvoice, role: client, reason: no update at all in the newest release}
       refuse:
         - {operation: uploadJournalCharges, media: text/csv, reason: the vendor reads no CSV}
+    credits:
+      rule: {is: all, reason: this deployment asks for every permission that an operation names}
 
 The given matrix stays as it came; whatever prints it shows what an overlay changed.
 """
@@ -19,10 +21,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from specs.tables import Api, Capability, Operation, TableError, names, read
+from specs.permissions import RULES
+from specs.tables import Api, Capability, Operation, TableError, holders, names, read
 
+VERBS = ("grant", "deny", "refuse", "rule")
 CELL = ("operation", "role", "reason")
 MEDIA = ("operation", "media", "reason")
+RULE = ("is", "reason")
 
 
 def apply(api: Api, path: Path) -> Api:
@@ -37,8 +42,11 @@ def apply(api: Api, path: Path) -> Api:
     if not isinstance(part, Mapping):
         raise TableError(f"{path}: {api.name}: say what to grant, deny or refuse; a list stands under each.")
     for verb in part:
-        if verb not in ("grant", "deny", "refuse"):
-            raise TableError(f"{path}: {api.name}: no {verb!r}; there are: grant, deny, refuse.")
+        if verb not in VERBS:
+            raise TableError(f"{path}: {api.name}: no {verb!r}; there are: {', '.join(VERBS)}.")
+    if "rule" in part:
+        # First, so that what is granted and denied beside it has the last word.
+        api = _ruled(api, f"{path}: {api.name}.rule", part["rule"])
     operations = dict(api.operations)
     said: dict[tuple[str, str], str] = {}
     for verb in ("grant", "deny"):
@@ -46,6 +54,8 @@ def apply(api: Api, path: Path) -> Api:
             if row["role"] not in api.roles:
                 raise TableError(f"{place}: no role {row['role']!r}; there are: {', '.join(api.roles)}.")
             home = _home(api, place, row["operation"])
+            if operations[home].open:
+                raise TableError(f"{place}: {home} asks nobody for a token; there is nothing to grant or deny.")
             before = said.setdefault((row["operation"], row["role"]), place)
             if before != place:
                 raise TableError(f"{place}: {before} names the same cell; keep one.")
@@ -71,15 +81,47 @@ def _rows(path: Path, api: str, verb: str, rows: Any, keys: tuple[str, ...]) -> 
         raise TableError(f"{path}: {api}.{verb}: a list of {{{', '.join(keys)}}} stands here.")
     for number, row in enumerate(rows):
         place = f"{path}: {api}.{verb}[{number}]"
-        if not isinstance(row, Mapping):
-            raise TableError(f"{place}: say {{{', '.join(keys)}}}.")
-        for key in keys:
-            if not isinstance(row.get(key), str) or not row[key].strip():
-                raise TableError(f"{place}: no `{key}`; say {{{', '.join(keys)}}}.")
-        for key in row:
-            if key not in keys:
-                raise TableError(f"{place}: no {key!r} belongs here; say {{{', '.join(keys)}}}.")
-        yield place, row
+        yield place, _row(place, row, keys)
+
+
+def _row(place: str, row: Any, keys: tuple[str, ...]) -> Mapping[str, str]:
+    """The row, which has a text under each of these keys and nothing else."""
+    if not isinstance(row, Mapping):
+        raise TableError(f"{place}: say {{{', '.join(keys)}}}.")
+    for key in keys:
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise TableError(f"{place}: no `{key}`; say {{{', '.join(keys)}}}.")
+    for key in row:
+        if key not in keys:
+            raise TableError(f"{place}: no {key!r} belongs here; say {{{', '.join(keys)}}}.")
+    return row
+
+
+def _ruled(api: Api, place: str, row: Any) -> Api:
+    """The API with its permissions read by another rule: the cells that differ by it turn, the others stay."""
+    row = _row(place, row, RULE)
+    if not api.permissions:
+        raise TableError(f"{place}: the roles of {api.name} are no sets of permissions; grant or deny single cells.")
+    if row["is"] not in RULES:
+        raise TableError(f"{place}: no {row['is']!r}; there are: {', '.join(RULES)}.")
+    if row["is"] == api.rule:
+        return api
+    reason = _line(row["reason"])
+
+    def turned(capability: Capability) -> Capability:
+        before, now = (set(holders(api.permissions, capability.needs, rule)) for rule in (api.rule, row["is"]))
+        for role in (each for each in api.roles if each in before ^ now):
+            capability = _cell(capability, role, role in now, reason)
+        return capability
+
+    operations = {
+        id: operation
+        if operation.open
+        else replace(operation, capabilities=tuple(turned(each) for each in operation.capabilities))
+        for id, operation in api.operations.items()
+    }
+    # What an earlier overlay turned and this one turns back is as it was given.
+    return replace(api, operations=MappingProxyType(operations), rule=row["is"], ruled="" if api.ruled else reason)
 
 
 def _home(api: Api, place: str, id: str) -> str:

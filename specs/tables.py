@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,9 +14,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from specs.permissions import suffices
+
 HERE = Path(__file__).parent
 ALL = "all"
 PARENT = "parent"
+DERIVED = "derived"
+ANY = "*"
+# What answers a failed check that access.yaml has no row for: what HTTP says of it.
+STATUSES: Mapping[str, int] = {
+    "token": 401,
+    "scope": 403,
+    "role": 403,
+    "query": 400,
+    "find": 404,
+    "accept": 406,
+    "media": 415,
+    "body": 400,
+    "state": 409,
+}
+_CROCKFORD = "0-9A-HJKMNP-TV-Z"
+_PATTERNS: Mapping[str, str] = {
+    "ulid": f"[0-7][{_CROCKFORD}]{{25}}",
+    "uuid": "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+}
 
 
 class TableError(Exception):
@@ -28,6 +50,7 @@ class Capability:
 
     `operation` is the operation whose method and path serve it; `id` differs from it only where the Accept header
     chooses between two capabilities of one operation.
+    needs: the permissions it asks for, where roles are sets of them; `roles` are those that have them
     """
 
     id: str
@@ -40,11 +63,17 @@ class Capability:
     given: bool = False
     overlays: tuple[tuple[str, bool, str], ...] = ()
     """(role, allowed, reason) of each cell that an overlay changed"""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the spec, and what it does to which entity."""
+    """One operation of the spec, and what it does to which entity.
+
+    parent, key: the path parameters that name the object above and the object itself
+    open: nobody is asked for a token
+    filters: query parameter -> the dotted member that it must equal
+    """
 
     id: str
     method: str
@@ -54,6 +83,10 @@ class Operation:
     below: str | None
     event: str | None
     capabilities: tuple[Capability, ...]
+    parent: str | None = None
+    key: str | None = None
+    open: bool = False
+    filters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -103,9 +136,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Whose rows and which members a role sees of an entity, what a view leaves out, and who writes what."""
+    """Whose rows and which members a role sees of an entity, what a view leaves out, and who writes what.
+
+    schema: the name of what describes it, in the document's components
+    """
 
     entity: str
+    schema: str
     rows: Mapping[str, str] | str
     only: Mapping[str, frozenset[str]]
     omits: Mapping[str, tuple[str, ...]]
@@ -116,6 +153,10 @@ class Visibility:
         """Dotted members that `role` may not see."""
         return frozenset(path for path, roles in self.only.items() if role not in roles)
 
+    def told_by(self, role: str) -> str | None:
+        """The member that tells which rows `role` sees; `all`: every row; None: none, or told by the object above."""
+        return None if isinstance(self.rows, str) else self.rows.get(role, self.rows.get(ANY))
+
     def written_by(self, role: str) -> tuple[str, ...]:
         """Dotted members that a PUT by `role` changes."""
         return tuple(path for path, roles in self.writes.items() if role in roles)
@@ -123,13 +164,25 @@ class Visibility:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """How an entity's ids look: `prefix` and the lengths of the groups of digits behind it."""
+    """How an entity's ids look.
+
+    form: `groups` (a prefix and groups of digits behind it), `digits` (so many of them), `ulid` or `uuid`
+    """
 
     entity: str
     prefix: str
     groups: tuple[int, ...]
     derived: bool
     source: str
+    form: str = "groups"
+    length: int = 0
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression of a whole id."""
+        if self.form == "groups":
+            return "-".join([re.escape(self.prefix), *(f"[0-9]{{{length}}}" for length in self.groups)])
+        return _PATTERNS.get(self.form) or f"[0-9]{{{self.length}}}"
 
     def shape(self, digits: str) -> str:
         """The id made of these digits, cut into groups."""
@@ -142,24 +195,67 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """How the API words what every API has."""
+    """How the API words what every API has.
+
+    bases: what its paths begin with; the document is served below the first
+    query: `rql`, or `parameters`: those that the spec declares
+    lists, errors: templates, in which texts that begin with `$` stand for values (specs/forms.py)
+    spelling: whether names in bodies must be spelled `exact`, or may differ in case
+    stamps: whether records keep a revision and who changed them when
+    rules: values that the API's own code reads
+    """
 
     title: str
-    base: str
-    paging: Mapping[str, int]
+    bases: tuple[str, ...]
+    query: str
+    lists: Mapping[str, Any]
     errors: Mapping[str, Any]
     ids: Mapping[str, Identifier]
-    references: Mapping[str, str]
-    core: Mapping[str, Sequence[str]]
-    public: Mapping[str, Sequence[str]]
-    money: Mapping[str, int]
-    uploads: Mapping[str, Mapping[str, Any]]
-    attachments: Mapping[str, Any]
+    paging: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, Any] = field(default_factory=dict)
+    sorts: Mapping[str, Any] = field(default_factory=dict)
+    spelling: str = "loose"
+    stamps: bool = True
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    core: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    public: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    money: Mapping[str, int] = field(default_factory=dict)
+    uploads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    attachments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """What the paths begin with, the first of `bases` if there are several."""
+        return self.bases[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the rights of a caller hold in.
+
+    grants: the key under which a scenario's callers list the values
+    entity: what the values are ids of
+    parameter: the path parameter that names one, and the member by which rows are told; None: rows say by which
+    kinds: the member of the entity by which a grant may speak of all of one kind (`type:test`), or of `any`
+    empty: the role of a caller without a grant
+    """
+
+    grants: str
+    entity: str
+    parameter: str | None = None
+    kinds: str | None = None
+    empty: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API: its tables, read and found right."""
+    """One API: its tables, read and found right.
+
+    permissions: role -> the permissions that it is a set of; empty where roles are names alone
+    rule: whether `any` of the permissions that a capability needs suffices, or `all` are needed
+    home: its folder, as messages name it
+    """
 
     name: str
     roles: tuple[str, ...]
@@ -170,6 +266,12 @@ class Api:
     conventions: Conventions
     document: Mapping[str, Any] = field(repr=False)
     """The OpenAPI document, assembled, references to its components kept"""
+    permissions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rule: str = "any"
+    scope: Scope | None = None
+    ruled: str = ""
+    """why an overlay turned `rule`, where one did"""
+    home: str = field(default="", compare=False)
 
     @property
     def capabilities(self) -> Iterator[Capability]:
@@ -177,9 +279,12 @@ class Api:
         for operation in self.operations.values():
             yield from operation.capabilities
 
-    def status(self, check: str) -> int:
-        """The status that answers a failed check (access.yaml, `refusals`)."""
-        return next(int(row["status"]) for row in self.refusals if row["check"] == check)
+    def status(self, check: str, entity: str | None = None) -> int:
+        """The status that answers a failed check, for all entities or for this one (access.yaml, `refusals`)."""
+        for row in self.refusals:
+            if row["check"] == check:
+                return int(row.get("of", {}).get(entity, row["status"]))
+        return STATUSES[check]
 
 
 def names() -> tuple[str, ...]:
@@ -187,35 +292,54 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in HERE.glob("*/openapi.yaml")))
 
 
+def folder(name: str, *, root: Path = HERE) -> Path:
+    """The folder of an API: one of `specs`, or the one that a text with a slash leads to.
+
+    Raises TableError where there is none.
+    """
+    found = Path(name).expanduser() if "/" in name else root / name
+    if not (found / "openapi.yaml").is_file():
+        where = " in that folder (it has no openapi.yaml)" if "/" in name else ""
+        raise TableError(f"no API {name!r}{where}; there are: {', '.join(names())}.")
+    found = found.resolve()
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_-]*", found.name):
+        raise TableError(f"no API {name!r}: its folder gives it its name; take letters, digits, - and _ alone.")
+    return found
+
+
 def load(name: str, *, overlays: Sequence[Path | str] = (), root: Path = HERE) -> Api:
-    """The API `name`, with the cells that `overlays` change.
+    """The API `name`, or the one in the folder that `name` leads to, with the cells that `overlays` change.
 
     Raises TableError for an unknown name and for whatever `specs.checks` finds wrong.
     """
     from specs import checks
     from specs.documents import bundle, outline
 
-    folder = root / name
-    if not (folder / "openapi.yaml").is_file():
-        raise TableError(f"no API {name!r}; there are: {', '.join(names())}.")
-    raw = bundle(folder)
-    checks.shapes(name, raw)
-    matrix = _matrix(folder / raw["access"]["matrix"]) if "matrix" in raw["access"] else {}
+    place = folder(name, root=root)
+    home = name.rstrip("/") if "/" in name else f"specs/{name}"
+    raw = bundle(place, home=home)
+    checks.shapes(home, raw)
+    access = raw["access"]
+    matrix = _matrix(place / access["matrix"]) if "matrix" in access else {}
     paths = outline(raw["document"])
-    checks.operations(name, raw["access"], matrix, paths)
-    conventions = _conventions(raw["conventions"])
+    checks.operations(home, access, matrix, paths)
+    permissions = _permissions(access["roles"])
+    rule, scope = access.get("rule", "any"), Scope(**access["scope"]) if "scope" in access else None
     api = Api(
-        name=name,
-        roles=tuple(raw["access"]["roles"]),
-        refusals=tuple(MappingProxyType(row) for row in raw["access"]["refusals"]),
-        operations=MappingProxyType(_operations(raw["access"], matrix, paths)),
+        name=place.name,
+        roles=tuple(access["roles"]),
+        refusals=tuple(MappingProxyType(row) for row in access["refusals"]),
+        operations=MappingProxyType(_operations(access, matrix, paths, permissions)),
         machines=MappingProxyType({entity: _machine(entity, row) for entity, row in raw["machines"].items()}),
         visibility=MappingProxyType({entity: _visibility(entity, row) for entity, row in raw["visibility"].items()}),
-        conventions=conventions,
+        conventions=_conventions(raw["conventions"]),
         document=raw["document"],
+        permissions=permissions,
+        rule=rule,
+        scope=scope,
+        home=home,
     )
-    checks.machines(api)
-    checks.entities(api)
+    checks.whole(api)
     for overlay in overlays:
         from specs.overlays import apply
 
@@ -291,43 +415,82 @@ def _matrix(path: Path) -> dict[str, dict[str, str]]:
     return matrix
 
 
+def _permissions(roles: Any) -> Mapping[str, frozenset[str]]:
+    if not isinstance(roles, Mapping):
+        return MappingProxyType({})
+    return MappingProxyType({role: frozenset(permissions) for role, permissions in roles.items()})
+
+
 def _operations(
-    access: Mapping[str, Any], matrix: Mapping[str, Mapping[str, str]], paths: Mapping[str, Mapping[str, Any]]
+    access: Mapping[str, Any],
+    matrix: Mapping[str, Mapping[str, str]],
+    paths: Mapping[str, Mapping[str, Any]],
+    permissions: Mapping[str, frozenset[str]],
 ) -> dict[str, Operation]:
     carried: dict[str, list[Capability]] = {}
     for id, row in access["operations"].items():
         home = row.get("at", id)
         given = matrix.get(id)
-        if "who" in row or given is None:
-            roles, source = frozenset(row["who"]), str(row["source"])
-        else:
-            roles = frozenset(role for role in access["roles"] if given[role] == "allow")
-            source = "RM"
+        needs = tuple(row.get("needs", ()))
+        roles = frozenset(_roles(row, given, needs, access, permissions))
         capability = Capability(
             id=id,
             operation=home,
             collection=given["collection"] if given else paths[home]["tag"],
             title=given["capability"] if given else paths[home]["summary"],
             roles=roles,
-            source=source,
+            source="RM" if given else str(row["source"]),
             media=row.get("media"),
             given=given is not None,
+            needs=needs,
         )
         carried.setdefault(home, []).append(capability)
+    scope = access.get("scope", {}).get("parameter")
     return {
-        id: Operation(
-            id=id,
-            method=paths[id]["method"],
-            path=paths[id]["path"],
-            does=row["does"],
-            entity=row["entity"],
-            below=row.get("below"),
-            event=row.get("event"),
-            capabilities=tuple(carried[id]),
-        )
+        id: _operation(id, row, paths[id], [key for key in paths[id]["keys"] if key != scope], carried[id])
         for id, row in access["operations"].items()
         if "at" not in row
     }
+
+
+def _roles(
+    row: Mapping[str, Any],
+    given: Mapping[str, str] | None,
+    needs: Sequence[str],
+    access: Mapping[str, Any],
+    permissions: Mapping[str, frozenset[str]],
+) -> Sequence[str]:
+    """The roles that may: as the given matrix says, or the row, by name or by what the roles are sets of."""
+    if given is not None:
+        return [role for role in access["roles"] if given[role] == "allow"]
+    if "needs" in row:
+        return holders(permissions, needs, access["rule"])
+    return list(access["roles"]) if "open" in row else list(row["who"])
+
+
+def holders(permissions: Mapping[str, frozenset[str]], needs: Sequence[str], rule: str) -> list[str]:
+    """The roles whose permissions suffice."""
+    return [role for role, held in permissions.items() if suffices(held, needs, rule)]
+
+
+def _operation(
+    id: str, row: Mapping[str, Any], path: Mapping[str, Any], keys: Sequence[str], capabilities: Sequence[Capability]
+) -> Operation:
+    parent, *rest = keys if "below" in row else (None, *keys)
+    return Operation(
+        id=id,
+        method=path["method"],
+        path=path["path"],
+        does=row["does"],
+        entity=row["entity"],
+        below=row.get("below"),
+        event=row.get("event"),
+        capabilities=tuple(capabilities),
+        parent=parent,
+        key=rest[0] if rest else None,
+        open=row.get("open", False),
+        filters=MappingProxyType(dict(row.get("filters", {}))),
+    )
 
 
 def _machine(entity: str, row: Mapping[str, Any]) -> Machine:
@@ -359,6 +522,7 @@ def _visibility(entity: str, row: Mapping[str, Any]) -> Visibility:
     rows = row["rows"]
     return Visibility(
         entity=entity,
+        schema=row.get("schema", entity),
         rows=rows if isinstance(rows, str) else MappingProxyType(dict(rows)),
         only=MappingProxyType({path: frozenset(roles) for path, roles in row.get("only", {}).items()}),
         omits=MappingProxyType({kind: tuple(members) for kind, members in row["omits"].items()}),
@@ -369,8 +533,15 @@ def _visibility(entity: str, row: Mapping[str, Any]) -> Visibility:
 
 def _conventions(raw: Mapping[str, Any]) -> Conventions:
     ids = {
-        entity: Identifier(entity, row["prefix"], tuple(row["groups"]), "from" in row, row["source"])
+        entity: Identifier(
+            entity=entity,
+            prefix=row.get("prefix", ""),
+            groups=tuple(row.get("groups", ())),
+            derived="from" in row,
+            source=row["source"],
+            form=row.get("form", "groups"),
+            length=row.get("length", 0),
+        )
         for entity, row in raw["ids"].items()
     }
-    rest = {name: raw[name] for name in ("title", "base", "paging", "errors", "references", "core", "public", "money")}
-    return Conventions(**rest, ids=MappingProxyType(ids), uploads=raw["uploads"], attachments=raw["attachments"])
+    return Conventions(**{**raw, "bases": tuple(raw["bases"]), "ids": MappingProxyType(ids)})

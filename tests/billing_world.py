@@ -46,7 +46,8 @@ class Small:
             seed=7,
             clock=Clock(START),
             indexes=INDEXES,
-            apis={"billing": (api(), WORKFLOWS)},
+            api=api(),
+            workflows=WORKFLOWS,
             processing=Processing.parse(processing),
         )
         work = self.work()
@@ -58,7 +59,7 @@ class Small:
         self, actor: Actor = OPERATIONS, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
     ) -> Work:
         """A unit of work by an actor, with the body of a request."""
-        work = self.world.work("billing", actor)
+        work = self.world.work(actor)
         work.body, work.params = body or {}, params or {}
         return work
 

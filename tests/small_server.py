@@ -26,4 +26,5 @@ def small_server(processing: str = "immediate") -> MockServer:
         token = f"TKN-1000-{place:04d}"
         callers.append(Caller(name, f"{name}-token", role, account, token, {"id": token, "name": name}))
     services = {"billing": Service(api(), PLUGIN)}
-    return MockServer(services=services, world=world, callers={caller.token: caller for caller in callers})
+    cast = {caller.token: caller for caller in callers}
+    return MockServer(services=services, worlds={"billing": world}, callers={"billing": cast})

@@ -249,7 +249,7 @@ def test_an_id_of_another_form_is_a_missing_one(vendor: Client, id: str) -> None
 
 # The order of refusals. Every set of faults at once: the first in the order answers.
 
-ORDER = (401, 403, 404, 406, 415, 400, 409)
+ORDER = (401, 403, 404, 406, 415, 400, 400, 409)
 
 
 def _json_action(app: MockServer, faults: frozenset[int]) -> tuple[str | None, Request]:
@@ -344,7 +344,7 @@ def test_of_several_faults_the_first_in_the_order_answers(app: MockServer, spoil
 
 def test_the_order_is_the_one_that_the_table_states(app: MockServer) -> None:
     rows = app.services["billing"].api.refusals
-    assert tuple(row["status"] for row in rows) == (401, 403, 404, 406, 415, 400, 409)
+    assert tuple(row["status"] for row in rows) == (401, 403, 404, 406, 415, 400, 400, 409)
 
 
 # Overlays

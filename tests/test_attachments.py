@@ -334,7 +334,7 @@ def test_a_document_of_the_erp_comes_directly_whatever_is_accepted(app: MockServ
 @pytest.mark.parametrize("kind", ["Invoice", "CreditMemo"])
 def test_a_document_without_a_number_has_no_file(app: MockServer, client: Client, kind: str) -> None:
     home = HOMES[kind]
-    work = app.world.work("billing")
+    work = app.world.work()
     parent = work.need(kind, home.parent)
     work.put(kind, {name: value for name, value in parent.items() if name != "documentNo"})
     work.commit()

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from specs import tables
+
+PARKING = f"{Path(__file__).parent}/apis/parking"
 COMMAND = [sys.executable, "-m", "mockserver"]
 
 
@@ -129,7 +132,7 @@ def test_a_taken_port_is_told_in_one_line() -> None:
         (("--overlay", "nowhere.yaml"), "nowhere.yaml: no such file"),
         (("--port", "70000"), "port 70000: a port is 0 to 65535."),
         (("--host", "no such host"), "host 'no such host': no such address"),
-        (("bilking",), "no API 'bilking'; there are: billing"),
+        (("bilking",), "no API 'bilking'; there are: accounts, billing"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], says: str) -> None:
@@ -176,6 +179,45 @@ def test_callers_prints_who_is_who() -> None:
         assert re.search(rf"^{each['name']} .*{each['token']}", text.stdout, re.MULTILINE)
 
 
+def test_the_banner_groups_callers_by_api_and_says_what_to_try_with_each() -> None:
+    with serving(PARKING, "billing", "--scenario", f"{PARKING}/beside.yaml") as (root, banner, process):
+        assert process.stdout is not None
+        banner += process.stdout.readline()
+        parts = re.split(r"\n\n", banner.strip())
+        parking = next(part for part in parts if part.startswith("  parking "))
+        billing = next(part for part in parts if part.startswith("  billing "))
+        assert "warden-token" in parking and "vendor-token" not in parking
+        assert "vendor-token" in billing and "warden-token" not in billing
+        tries = re.findall(r"try: curl -H 'Authorization: Bearer (\S+)' '(\S+)'", banner)
+        assert [url.removeprefix(root).partition("?")[0] for _, url in tries] == [
+            "/parking/v2/lots",
+            "/public/v1/billing/journals",
+        ]
+        assert [get(url, token)[0] for token, url in tries] == [200, 200]
+
+
+def test_a_choice_of_apis_shows_their_callers_alone() -> None:
+    cast = json.loads(run("callers", "billing", "--json").stdout)
+    assert {each["api"] for each in cast} == {"billing"}
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_of_every_api_something_can_be_tried(name: str) -> None:
+    with serving(name) as (_, banner, _):
+        token, url = re.findall(r"Bearer (\S+)' '(\S+)'", banner)[0]
+        assert get(url, token)[0] == 200
+
+
+def test_callers_shows_what_rights_hold_in_and_credentials_beside_the_token() -> None:
+    text, cast = run("callers").stdout, json.loads(run("callers", "--json").stdout)
+    assert {each["api"] for each in cast} == set(tables.names())
+    for each in cast:
+        assert (len(each["grants"]) > 0) is (tables.load(each["api"]).scope is not None and each["role"] != "outsider")
+        for name, value in each["credentials"].items():
+            assert re.sub(r"(?<!^)([A-Z])", r" \1", name).upper() in text
+            assert value in text
+
+
 def test_the_matrix_shows_what_an_overlay_changed(tmp_path: Path) -> None:
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("billing: {grant: [{operation: createJournal, role: operations, reason: we may}]}")
@@ -190,6 +232,6 @@ def test_off_the_loopback_it_warns() -> None:
     with serving("--host", "127.0.0.1") as (_, banner, _):
         assert "warning" not in banner
     from mockserver import create_app
-    from mockserver.cli import banner as words
+    from mockserver.banner import banner as words
 
     assert "warning: 0.0.0.0 is reachable by others" in words(create_app("billing"), "0.0.0.0", 8000)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import orjson
 import pytest
 
 from mockserver import MockServer, create_app
 from mockserver.app import Options
 from tests.driver import Client
 from tests.fingerprint import fingerprint
+
+PARKING = f"{Path(__file__).parent}/apis/parking"
 
 
 def test_reset_returns_to_the_seed(app: MockServer, vendor: Client) -> None:
@@ -34,6 +40,26 @@ def test_a_job_is_released_by_its_subject() -> None:
     assert operations.get(f"/ledgers/{ids[0]}").json["status"] == "Rating"
     assert operations.post("//__mock__/jobs/release?subject=BLE-0").status == 404
     assert operations.post("//__mock__/jobs/release").json == {"ran": len(ids) - 1}
+
+
+def test_jobs_of_every_world_are_shown_and_released_and_reset() -> None:
+    app = create_app("billing", PARKING, scenario=f"{PARKING}/beside.yaml", processing="manual")
+    warden = Client(app, app.token("warden"))
+    for api, entity, id in (("billing", "Journal", "BJO-1000-0003"), ("parking", "Lot", "0001")):
+        app.worlds[api].workflows.jobs["nothing"] = lambda work, subject: None
+        work = app.worlds[api].work()
+        work.later("nothing", entity, id)
+        work.commit()
+    shown = warden.get("//__mock__/jobs").json["jobs"]
+    assert [(job["api"], job["subject"]) for job in shown] == [("billing", "BJO-1000-0003"), ("parking", "0001")]
+    assert warden.post("//__mock__/jobs/release?subject=0001").json == {"ran": 1}
+    assert [job["api"] for job in warden.get("//__mock__/jobs").json["jobs"]] == ["billing"]
+    assert warden.post("//__mock__/jobs/release").json == {"ran": 1}
+    assert warden.get("//__mock__/jobs").json["jobs"] == []
+
+
+def test_a_file_of_an_api_that_is_not_there_is_gone(app: MockServer, vendor: Client) -> None:
+    assert vendor.get("//files/biling/JAT-1?expires=9&signature=x").status == 404
 
 
 def test_an_action_that_comes_too_early_is_told_to_ask_again() -> None:
@@ -64,11 +90,26 @@ def test_a_seed_that_is_none_is_told_in_one_line(seed: object) -> None:
 
 
 def test_a_refusal_by_an_overlay_gives_its_reason(tmp_path: object) -> None:
-    from pathlib import Path
-
     overlay = Path(str(tmp_path)) / "mine.yaml"
     overlay.write_text("billing: {deny: [{operation: deleteJournal, role: vendor, reason: closed books}]}")
     app = create_app("billing", overlay=overlay)
     answer = Client(app, app.token("vendor")).delete("/journals/BJO-1000-0001")
     assert answer.status == 403
     assert "(by an overlay: closed books)" in answer.json["detail"]
+
+
+def test_the_docs_offer_every_api_and_each_callers_own() -> None:
+    app = create_app("billing", PARKING, scenario=f"{PARKING}/beside.yaml")
+    page = Client(app, "").get("//docs").content.decode()
+    found = re.search(r"const cast = (\[.*?\]), urls = (\[.*?\]);\n", page)
+    assert found is not None
+    cast, urls = orjson.loads(found[1]), orjson.loads(found[2])
+    assert [(url["api"], url["url"]) for url in urls] == [
+        ("billing", "/public/v1/billing/openapi.json"),
+        ("parking", "/parking/v2/openapi.json"),
+    ]
+    assert [url["schemes"] for url in urls] == [["bearerAuth"]] * 2
+    assert [each["name"] for each in cast if each["api"] == "parking"] == ["warden", "ada"]
+    assert {each["name"]: each["token"] for each in cast} == {name: app.token(name) for name in app.callers}
+    for url in urls:
+        assert Client(app, "").get("/" + url["url"]).status == 200

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mockserver import create_app, kept
 from tests.fingerprint import fingerprint
+
+ROOT = Path(__file__).parent.parent
+PARKING = f"{ROOT}/tests/apis/parking"
 
 
 @pytest.fixture
@@ -37,6 +44,37 @@ def test_another_world_is_kept_apart(folder: Path, other: dict[str, object]) -> 
     create_app("billing", seed=3)
     create_app("billing", **{"seed": 3, **other})  # type: ignore[arg-type]
     assert len(worlds(folder)) == 2
+
+
+def test_the_tables_of_an_api_count_too(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "parking"
+    shutil.copytree(PARKING, other)
+    spec = other / "openapi.yaml"
+    create_app(PARKING, scenario=f"{PARKING}/world.yaml")
+    create_app(str(other), scenario=f"{PARKING}/world.yaml")
+    assert len(worlds(folder)) == 1
+    spec.write_text(spec.read_text().replace("enum: [street, garage]", "enum: [street, garage, roof]"))
+    create_app(str(other), scenario=f"{PARKING}/world.yaml")
+    assert len(worlds(folder)) == 2
+
+
+def test_a_choice_of_apis_takes_the_worlds_that_are_kept(folder: Path) -> None:
+    beside = create_app("billing", PARKING, scenario=f"{PARKING}/beside.yaml", seed=3)
+    there = {file: file.stat().st_mtime_ns for file in worlds(folder)}
+    assert len(there) == 2
+    alone = create_app(PARKING, scenario=f"{PARKING}/beside.yaml", seed=3)
+    create_app("billing", seed=3)
+    assert {file: file.stat().st_mtime_ns for file in worlds(folder)} == there
+    assert fingerprint(alone.world) == fingerprint(beside.worlds["parking"])
+
+
+def test_a_kept_world_is_found_by_another_process(folder: Path) -> None:
+    # Sets come in another order in every process; nothing of a world's place may hang on that.
+    program = f"from mockserver import create_app; create_app({PARKING!r}, scenario={PARKING!r} + '/world.yaml')"
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=ROOT, timeout=60)
+    assert len(worlds(folder)) == 1
 
 
 def test_only_the_newest_worlds_stay(folder: Path) -> None:

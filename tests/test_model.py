@@ -226,7 +226,7 @@ class Billing(RuleBasedStateMachine):
         changed = self.model.closed if is_seller else self.model.hidden
         changed ^= {id}
         seeded = self.app.world.layer.below
-        work = self.app.world.work("billing")
+        work = self.app.world.work()
         assert seeded is not None
         record = dict(seeded.get(entity, id) or {})
         if id in changed:

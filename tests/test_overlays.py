@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from specs.expand import Cell, cells, main, page
-from specs.tables import HERE, Api, TableError, load
+from specs.tables import HERE, Api, TableError, load, names
 
 PLAIN = load("billing")
+GARAGE = str(Path(__file__).parent / "apis/garage")
+NAMES = ", ".join(names())
 SHIPPED = HERE.parent / "fixtures" / "overlays" / "vendor-tests.yaml"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -22,20 +24,20 @@ Overlaid = Callable[..., Api]
 def overlaid(tmp_path: Path) -> Overlaid:
     """The API under overlays of these texts, in this order."""
 
-    def made(*texts: str) -> Api:
+    def made(*texts: str, name: str = "billing") -> Api:
         files = [tmp_path / f"overlay-{number}.yaml" for number in range(len(texts))]
         for file, text in zip(files, texts, strict=True):
             file.write_text(text, encoding="utf-8")
-        return load("billing", overlays=files)
+        return load(name, overlays=files)
 
     return made
 
 
-def changed(api: Api) -> dict[tuple[str, str], Cell]:
+def changed(api: Api, plain: Api = PLAIN) -> dict[tuple[str, str], Cell]:
     """The cells that differ in anything from those without overlays, by capability and caller."""
     return {
         (now.capability.id, now.caller): now
-        for before, now in zip(cells(PLAIN), cells(api), strict=True)
+        for before, now in zip(cells(plain), cells(api), strict=True)
         if (before.allowed, before.status, before.source, before.method, before.path)
         != (now.allowed, now.status, now.source, now.method, now.path)
     }
@@ -110,8 +112,10 @@ def test_a_later_overlay_has_the_last_word(overlaid: Overlaid) -> None:
 
 
 def test_an_overlay_of_another_api_changes_nothing_here(overlaid: Overlaid) -> None:
-    with pytest.raises(TableError, match="no API 'credits'; there are: billing"):
-        overlaid("credits: {grant: []}")
+    with pytest.raises(TableError, match=f"no API 'bicycles'; there are: {NAMES}"):
+        overlaid("bicycles: {grant: []}")
+    other = next((name for name in names() if name != "billing"), "billing")
+    assert changed(overlaid(f"{other}: {{grant: []}}")) == {}
     assert changed(overlaid("billing: {}")) == {}
 
 
@@ -166,13 +170,19 @@ MEDIUM = "operation: uploadJournalCharges, media: text/csv, reason: so"
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", ": empty; name an API (billing) and what to grant, deny or refuse."),
-        ("- 1", ": empty; name an API (billing) and what to grant, deny or refuse."),
-        ("bill: {}", ": no API 'bill'; there are: billing."),
-        ("1: {}", ": no API 1; there are: billing."),
+        ("", f": empty; name an API ({NAMES}) and what to grant, deny or refuse."),
+        ("- 1", f": empty; name an API ({NAMES}) and what to grant, deny or refuse."),
+        ("bill: {}", f": no API 'bill'; there are: {NAMES}."),
+        ("1: {}", f": no API 1; there are: {NAMES}."),
         ("billing:", ": billing: say what to grant, deny or refuse; a list stands under each."),
         ("billing: [1]", ": billing: say what to grant, deny or refuse; a list stands under each."),
-        ("billing: {allow: []}", ": billing: no 'allow'; there are: grant, deny, refuse."),
+        ("billing: {allow: []}", ": billing: no 'allow'; there are: grant, deny, refuse, rule."),
+        ("billing: {rule: all}", ": billing.rule: say {is, reason}."),
+        ("billing: {rule: {is: all}}", ": billing.rule: no `reason`; say {is, reason}."),
+        (
+            "billing: {rule: {is: all, reason: so}}",
+            ": billing.rule: the roles of billing are no sets of permissions; grant or deny single cells.",
+        ),
         ("billing: {grant: }", ": billing.grant: a list of {operation, role, reason} stands here."),
         ("billing: {grant: {a: 1}}", ": billing.grant: a list of {operation, role, reason} stands here."),
         ("billing: {deny: [x]}", ": billing.deny[0]: say {operation, role, reason}."),
@@ -255,3 +265,82 @@ def test_an_overlay_that_cannot_be_read_is_refused_in_one_line(
         file.write_bytes(content)
     with pytest.raises(TableError, match=f"^{re.escape(str(file))}: .*{says}.*$"):
         load("billing", overlays=[file])
+
+
+# Roles that are sets of permissions.
+
+OPEN = load(GARAGE)
+ALL = "garage: {rule: {is: all, reason: they ask for both}"
+
+
+def test_the_other_rule_turns_the_cells_in_which_they_differ(overlaid: Overlaid) -> None:
+    api = overlaid(ALL + "}", name=GARAGE)
+    turned = changed(api, OPEN)
+    assert set(turned) == {
+        ("listBays", "visitor"),
+        ("replaceBay", "warden"),
+        ("listStays", "warden"),
+        ("listStays", "visitor"),
+    }
+    assert {(cell.status, cell.source) for cell in turned.values()} == {(403, "overlay: they ask for both")}
+    assert (OPEN.rule, api.rule) == ("any", "all")
+
+
+def test_the_page_shows_the_rule_and_what_it_turned(overlaid: Overlaid) -> None:
+    text = page(overlaid(ALL + "}", name=GARAGE))
+    assert "all of them are needed" in text
+    assert text.endswith(
+        "## Changed by an overlay\n\n"
+        "- rule: all; they ask for both\n"
+        "- `listBays`, visitor: denied; they ask for both\n"
+        "- `replaceBay`, warden: denied; they ask for both\n"
+        "- `listStays`, warden: denied; they ask for both\n"
+        "- `listStays`, visitor: denied; they ask for both\n"
+    )
+
+
+def test_the_rule_that_holds_already_changes_nothing(overlaid: Overlaid) -> None:
+    assert overlaid("garage: {rule: {is: any, reason: so}}", name=GARAGE) == OPEN
+
+
+def test_a_rule_that_is_turned_back_leaves_nothing(overlaid: Overlaid) -> None:
+    api = overlaid(ALL + "}", "garage: {rule: {is: any, reason: they do not}}", name=GARAGE)
+    assert api == OPEN
+    assert page(api) == page(OPEN)
+
+
+def test_what_is_granted_beside_the_rule_has_the_last_word(overlaid: Overlaid) -> None:
+    grant = "grant: [{operation: listBays, role: visitor, reason: they may}]"
+    for texts in ([f"{ALL}, {grant}}}"], [ALL + "}", f"garage: {{{grant}}}"]):
+        api = overlaid(*texts, name=GARAGE)
+        assert "visitor" in api.operations["listBays"].roles
+        assert "visitor" not in api.operations["listStays"].roles
+
+
+def test_what_was_granted_before_the_rule_stays(overlaid: Overlaid) -> None:
+    grant = "garage: {grant: [{operation: getLoad, role: warden, reason: they may}]}"
+    api = overlaid(grant, ALL + "}", name=GARAGE)
+    assert changed(api, OPEN)["getLoad", "warden"].source == "overlay: they may"
+
+
+def test_a_cell_of_a_set_of_permissions_turns_alone(overlaid: Overlaid) -> None:
+    api = overlaid("garage: {deny: [{operation: getBay, role: owner, reason: not there}]}", name=GARAGE)
+    assert {key: cell.status for key, cell in changed(api, OPEN).items()} == {("getBay", "owner"): 403}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("garage: {rule: {is: some, reason: so}}", ": garage.rule: no 'some'; there are: any, all."),
+        (
+            "garage: {deny: [{operation: createToken, role: owner, reason: so}]}",
+            ": garage.deny[0]: createToken asks nobody for a token; there is nothing to grant or deny.",
+        ),
+    ],
+)
+def test_an_overlay_that_a_set_of_permissions_cannot_follow_is_refused(
+    overlaid: Overlaid, tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(TableError) as refused:
+        overlaid(text, name=GARAGE)
+    assert str(refused.value) == f"{tmp_path / 'overlay-0.yaml'}{says}"

@@ -13,14 +13,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mockserver import scenario, seed
+from mockserver import plugins, scenario, seed
 from mockserver.apis.billing.pinning import MEMBERS
 from mockserver.apis.billing.wishes import CHARGES, WAYS
 from mockserver.scenario import ScenarioError
 from mockserver.store import Record
 from mockserver.world import World
+from specs import tables
+from specs.tables import Api
 from tests.test_seed import API, APIS
 
+EVERY = tuple(tables.load(name) for name in tables.names())
 README = (scenario.HOME / "README.md").read_text(encoding="utf-8")
 CAST = "callers:\n  operations: {token: operations-token, role: operations}\n"
 
@@ -40,7 +43,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def build(path: str | Path, **options: Any) -> World:
-    return seed.build(scenario.load(path), apis=APIS, **options)
+    return seed.build(scenario.load(path), apis=APIS, **options)["billing"]
 
 
 def record(world: World, entity: str, id: str) -> Record:
@@ -62,8 +65,8 @@ def refused(path: str | Path) -> str:
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
 def test_an_example_of_the_readme_makes_a_world(write: Write, text: str) -> None:
-    world = build(write(text))
-    assert seed.callers(world)
+    worlds = seed.build(scenario.load(write(text)), apis={api.name: (api, plugins.plugin(api)) for api in EVERY})
+    assert any(seed.callers(world) for world in worlds.values())
 
 
 def test_the_readme_lists_every_entity_that_can_be_pinned() -> None:
@@ -72,10 +75,14 @@ def test_the_readme_lists_every_entity_that_can_be_pinned() -> None:
         assert entity in rows or (entity.endswith("Attachment") and "JournalAttachment" in rows)
 
 
-def test_the_readme_lists_every_size() -> None:
-    from mockserver.apis.billing.seeding import Seeding
-
-    assert [name for name in Seeding.SIZES if f"`{name}`" not in README] == []
+@pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
+def test_the_readme_lists_every_size_role_and_key_of_a_caller(api: Api) -> None:
+    module = plugins.brought(api.name, "seeding")
+    assert module is not None
+    row = next(line for line in README.splitlines() if line.startswith(f"| {api.name} |"))
+    assert [name for name in module.Seeding.SIZES if f"`{name}`" not in README] == []
+    assert [name for name in module.Seeding.KEYS if f"`{name}`" not in row + README] == []
+    assert [role for role in api.roles if role not in row] == []
 
 
 @pytest.mark.parametrize(("id", "state"), re.findall(r"^\| (BJO-[\d-]+) \| (\w+)", README, re.MULTILINE))

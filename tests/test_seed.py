@@ -27,12 +27,12 @@ from mockserver.world import Processing, World
 from specs import tables
 
 API = tables.load("billing")
-APIS = {"billing": (API, PLUGIN.workflows)}
+APIS = {"billing": (API, PLUGIN)}
 ROOT = Path(__file__).parent.parent
 
 
 def build(name: str | Path = "default", **options: Any) -> World:
-    return seed.build(scenario.load(name), apis=APIS, **options)
+    return seed.build(scenario.load(name), apis=APIS, **options)["billing"]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_reference_shows_its_record_as_it_is(world: World) -> None:
 
 @pytest.mark.parametrize("role", API.roles)
 def test_every_record_is_valid_as_every_role_sees_it(world: World, service: Service, role: str) -> None:
-    work = world.work("billing", Actor({"id": "USR-0000-0000", "name": "System"}, role, ""))
+    work = world.work(Actor({"id": "USR-0000-0000", "name": "System"}, role, ""))
     for entity in API.visibility:
         validator = service.validators.compiled({"$ref": f"#/components/schemas/{entity}"})
         view = service.view(entity, role, "read", (), work)
@@ -263,7 +263,7 @@ def test_what_was_deleted_is_gone_and_its_number_is_not_used_again(world: World,
     assert drawn is not None
     there = [record for record in rows(world, entity) if not record["id"].startswith(f"{record['id'][:3]}-1000-")]
     assert drawn["last"] > len(there)
-    new = world.work("billing").new_id(entity)
+    new = world.work().new_id(entity)
     assert world.layer.get(entity, new) is None
 
 

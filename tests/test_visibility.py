@@ -215,7 +215,7 @@ class Sight:
         self.one = f"{self.list}/{self.id}"
 
     def _put(self, entity: str, record: Record) -> None:
-        work = self.app.world.work("billing")
+        work = self.app.world.work()
         work.put(entity, record)
         work.commit()
 

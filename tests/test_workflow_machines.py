@@ -254,7 +254,7 @@ def of_kind(valid: Valid, kind: str, state: str) -> str:
     first = {name: value for name, value in there[0].items() if name != "parent"}
     valid.work.put("Statement", {**first, "status": state})
     valid.work.commit()
-    valid.work = valid.app.world.work("billing")
+    valid.work = valid.app.world.work()
     return str(first["id"])
 
 
@@ -444,7 +444,7 @@ def refused(app: MockServer, answer: Answer, status: int, before: str) -> Any:
 
 @pytest.mark.parametrize("state", ["Accepted", "Queued"])
 def test_a_journal_is_not_complete_before_its_ledgers_are(app: MockServer, operations: Client, state: str) -> None:
-    ledgers = app.world.work("billing").all("Ledger")
+    ledgers = app.world.work().all("Ledger")
     waiting = {each["journal"]["id"] for each in ledgers if each["status"] != "Completed"}
     id = Valid(app, "operations").one("Journal", lambda one: one["status"] == state and one["id"] in waiting)["id"]
     before = fingerprint(app.world)
@@ -559,7 +559,7 @@ def test_a_charge_is_put_right_only_while_its_journal_is_under_review(app: MockS
         charge = next(
             (
                 each["id"]
-                for each in app.world.work("billing").where("Charge", "journal.id", journal["id"])
+                for each in app.world.work().where("Charge", "journal.id", journal["id"])
                 if each["processing"]["status"] == "Ready"
             ),
             None,
@@ -575,7 +575,7 @@ def test_a_charge_is_put_right_only_while_its_journal_is_under_review(app: MockS
 
 
 def one_in_each_state(app: MockServer) -> list[Record]:
-    return list({each["status"]: each for each in app.world.work("billing").all("Journal")}.values())
+    return list({each["status"]: each for each in app.world.work().all("Journal")}.values())
 
 
 def test_an_action_takes_an_update_first_and_a_refused_one_takes_nothing(app: MockServer, vendor: Client) -> None:

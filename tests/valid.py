@@ -129,7 +129,7 @@ class Valid:
         self.app = app
         self.caller: Caller = app.callers[caller]
         self.service = app.services["billing"]
-        self.work: Work = app.world.work("billing")
+        self.work: Work = app.world.work()
 
     def capability(self, id: str) -> Request:
         """A valid request for a capability. It may first change the world, where no object is in a fit state."""
@@ -310,7 +310,7 @@ class Valid:
         for ledger in list(self.work.where("Ledger", "journal.id", id)):
             self.work.put("Ledger", {**ledger, "status": "Completed"})
         self.work.commit()
-        self.work = self.app.world.work("billing")
+        self.work = self.app.world.work()
 
     def _matchJournalCharge(self, journalId: str, id: str) -> Any:
         return {"subscription": {"id": self.subscription(self.work.need("Journal", journalId))["id"]}}
@@ -345,7 +345,7 @@ class Valid:
         price = {**child["price"], "currency": parent["price"]["currency"]}
         self.work.put("Statement", {**child, **alike, "price": price, "status": "Queued"})
         self.work.commit()
-        self.work = self.app.world.work("billing")
+        self.work = self.app.world.work()
         return {"id": child["id"]}
 
     def _createInvoices(self) -> Any:

@@ -2,7 +2,8 @@
 
 Refusal
 ├── Unauthenticated      no token, or one that is unknown or expired
-├── Forbidden            the role may not call this operation
+├── Forbidden            the caller's rights do not reach this operation
+│   └── OutOfScope       they do not reach where the operation would be done
 ├── NotFound             no such object for this caller: missing, foreign, below another parent
 ├── NotAcceptable        nothing the caller accepts can be sent
 ├── UnsupportedMedia     the body has a type that the operation does not read
@@ -19,7 +20,13 @@ from collections.abc import Mapping, Sequence
 
 
 class Refusal(Exception):
-    """A request that is refused; nothing of it is kept. `str()` is one line that tells the mend."""
+    """A request that is refused; nothing of it is kept. `str()` is one line that tells the mend.
+
+    title, code: instead of those that the API has for the status
+    """
+
+    title: str | None = None
+    code: str | None = None
 
 
 class Unauthenticated(Refusal):
@@ -27,11 +34,22 @@ class Unauthenticated(Refusal):
 
 
 class Forbidden(Refusal):
-    """The caller's role may not call the operation."""
+    """The caller may not call the operation."""
+
+
+class OutOfScope(Forbidden):
+    """The caller has no rights where the operation would be done, e.g. in this tenant."""
 
 
 class NotFound(Refusal):
-    """The caller can see no such object; missing and foreign ones read alike."""
+    """The caller can see no such object; missing and foreign ones read alike.
+
+    entity: of what there is none; some APIs answer some entities with another status
+    """
+
+    def __init__(self, message: str, entity: str | None = None) -> None:
+        super().__init__(message)
+        self.entity = entity
 
 
 class NotAcceptable(Refusal):
@@ -54,7 +72,6 @@ class Invalid(Refusal):
     """The request says something that cannot be.
 
     errors: place (property path, RQL name, parameter, `file`) -> messages, in the order found
-    title: replaces "One or more validation errors occurred." where the request could not be read at all
     """
 
     def __init__(
@@ -63,10 +80,11 @@ class Invalid(Refusal):
         errors: Mapping[str, Sequence[str]] | None = None,
         *,
         title: str | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.errors = {place: list(messages) for place, messages in (errors or {}).items()}
-        self.title = title
+        self.title, self.code = title, code
 
 
 class Conflict(Refusal):

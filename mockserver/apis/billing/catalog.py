@@ -66,7 +66,7 @@ class Catalog:
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None:
         self.making = making
-        self.tables = making.world.apis[making.api][0]
+        self.tables = making.api
         self._waiting = [pin for pin in pins if pin.entity in ORDER]
         self._turns: dict[str, int] = {}
         self._drawn: dict[str, Callable[[dict[str, Any], Pin | None], dict[str, Any]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -48,6 +48,7 @@ class Seeding:
         ),
         *("overrides", "journals", "lines", "customLedgers"),
     )
+    KEYS: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None:
         for pin in pins:
