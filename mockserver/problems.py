@@ -33,6 +33,8 @@ CHECKS: Mapping[type[errors.Refusal], str] = {
 }
 """The check of access.yaml that a refusal comes from; what is invalid has one status, in the query as in the body."""
 OTHERS: Mapping[type[errors.Refusal], int] = {errors.TooLarge: 413, errors.Gone: 403}
+MOST = 5
+"""Faults that one text tells"""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 NO_HEADERS: Mapping[str, str] = {}
 # Sections of RFC 9110 that define the statuses, as `type` of a problem; RFC 9457 has a word for any other.
@@ -59,6 +61,7 @@ class Fault:
     """One refusal on its way to a body.
 
     errors: place -> messages; title, code: instead of those that the API has for the status
+    is_scattered: the text says nothing that `errors` does not say better
     seed, number: the world's, and how many requests it has refused, this one too
     parent: the caller's trace context
     """
@@ -70,6 +73,7 @@ class Fault:
     errors: Mapping[str, list[str]] | None = None
     title: str | None = None
     code: str | None = None
+    is_scattered: bool = False
     seed: int = 0
     number: int = 0
 
@@ -97,8 +101,10 @@ class Problems:
 
     def _compiled(self, body: Any) -> tuple[templates.Filler, tuple[tuple[str, Maker], ...]]:
         wanted = templates.names(body)
+        has_places = not wanted.isdisjoint({"errors", "message"})
+        makers = {**MAKERS, "detail": MAKERS["detail"] if has_places else _whole}
         wanted |= {templates.FAULTS} if "message" in wanted else frozenset()
-        return templates.compiled(body), tuple((name, make) for name, make in MAKERS.items() if name in wanted)
+        return templates.compiled(body), tuple((name, make) for name, make in makers.items() if name in wanted)
 
     def status(self, refusal: errors.Refusal) -> int:
         """The status that answers a refusal."""
@@ -117,7 +123,8 @@ class Problems:
         if isinstance(refusal, errors.Invalid):
             faults = refusal.errors or None
             title = title or (None if faults else self._wording.get("unreadable"))
-        fault = Fault(self.status(refusal), str(refusal), world, parent, faults, title, refusal.code)
+        scattered = isinstance(refusal, errors.Faulty)
+        fault = Fault(self.status(refusal), str(refusal), world, parent, faults, title, refusal.code, scattered)
         headers = CHALLENGE if isinstance(refusal, errors.Unauthenticated) else NO_HEADERS
         return self.reply(fault, operation=operation, headers=headers)
 
@@ -137,6 +144,15 @@ class Problems:
 def _faults(fault: Fault) -> list[dict[str, Any]]:
     each = [{"fields": [place], "message": " ".join(said)} for place, said in (fault.errors or {}).items()]
     return each or [{"message": fault.detail}]
+
+
+def _whole(fault: Fault) -> str:
+    """What is wrong, place by place, in one text: for bodies that have no place for single faults."""
+    if not fault.is_scattered:
+        return fault.detail
+    told = [f"{place}: {' '.join(said)}" for place, said in (fault.errors or {}).items()]
+    more = f" And {len(told) - MOST} more." if len(told) > MOST else ""
+    return " ".join(told[:MOST]) + more
 
 
 def _type(fault: Fault) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 
 from mockserver import wire
-from mockserver.domain.errors import Invalid
+from mockserver.domain.errors import Faulty
 
 Schema = Mapping[str, Any]
 Namer = Callable[[Any], Any]
@@ -57,7 +57,7 @@ class Validators:
         def read(value: Any) -> Any:
             named = name(value) if name is not None else value
             if not validator.is_valid(named):
-                raise Invalid("The body is not valid; see errors.", dict(problems(validator, named)))
+                raise Faulty("The body is not valid; see errors.", dict(problems(validator, named)))
             return convert(named, "") if convert is not None else named
 
         return read
@@ -151,7 +151,7 @@ def _date(value: Any, path: str) -> Any:
     try:
         return wire.parse_instant(value)
     except ValueError as error:
-        raise Invalid("The body is not valid; see errors.", {path.lstrip("."): [f"{error}."]}) from None
+        raise Faulty("The body is not valid; see errors.", {path.lstrip("."): [f"{error}."]}) from None
 
 
 def plain(schema: Any) -> Any:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.apis.billing.documents import credit_memo_pdf, invoice_pdf, latin, money
+from mockserver.apis.billing.documents import credit_memo_pdf, invoice_pdf, money
+from mockserver.latin import latin
 
 NOW = datetime(2025, 7, 2, 8, 0, tzinfo=UTC)
 ADDRESS = {"name": "Fenrir AS", "addressLine1": "Havnegata 7", "postCode": "0150", "city": "Oslo", "country": "NO"}

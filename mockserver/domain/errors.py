@@ -9,6 +9,7 @@ Refusal
 ├── UnsupportedMedia     the body has a type that the operation does not read
 ├── TooLarge             the body, or what it unpacks to, is over a limit
 ├── Invalid              the request says something that cannot be; `errors` says what, by place
+│   └── Faulty           its text says no more than that
 ├── Gone                 a link that has expired
 └── Conflict             the object's state does not allow it
     └── NoSuchTransition the machine has no row for (event, state)
@@ -85,6 +86,10 @@ class Invalid(Refusal):
         super().__init__(message)
         self.errors = {place: list(messages) for place, messages in (errors or {}).items()}
         self.title, self.code = title, code
+
+
+class Faulty(Invalid):
+    """The body is not valid; what is wrong with it, `errors` alone says."""
 
 
 class Conflict(Refusal):

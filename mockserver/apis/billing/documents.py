@@ -5,7 +5,6 @@ Every figure is the one of the JSON, never rounded to another, so that a documen
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from mockserver import wire
+from mockserver.latin import latin
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -22,15 +22,6 @@ MARGIN = 18
 WIDTH = 210 - 2 * MARGIN
 BOTTOM = 297 - 22
 LONGEST = 120  # characters of a line outside the table; names can hold thousands
-# What Latin-1, all that the built-in fonts know, cannot show and NFKD does not take apart.
-SPELLINGS: dict[int, str] = {
-    **dict.fromkeys(range(0x2010, 0x2016), "-"),  # hyphens and dashes
-    **dict.fromkeys(range(0x2018, 0x201C), "'"),
-    **dict.fromkeys(range(0x201C, 0x2020), '"'),
-    0x2212: "-",  # the minus sign
-    0x0131: "i",  # without its dot
-    **str.maketrans({"€": "EUR", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Œ": "OE", "œ": "oe", "•": "-"}),
-}
 NO_DATE = "1753-01-01"  # how the ERP writes that there is no date
 
 
@@ -101,21 +92,6 @@ def credit_memo_pdf(memo: Mapping[str, Any], *, created: datetime) -> bytes:
 def money(amount: Any, currency: str) -> str:
     """An amount as documents show it: at least two decimals, its currency behind."""
     return f"{_figure(amount)} {currency}".rstrip()
-
-
-def latin(text: Any) -> str:
-    """Text as the built-in fonts can show it: accents dropped where need be, "?" for what has no Latin spelling."""
-    shown = []
-    for one in str(text).translate(SPELLINGS):
-        if one.isspace() or unicodedata.category(one).startswith("C"):
-            shown.append(" ")
-        elif ord(one) < 256:
-            shown.append(one)
-        else:
-            parts = [part for part in unicodedata.normalize("NFKD", one) if not unicodedata.combining(part)]
-            # A mark on its own belongs to the letter before it.
-            shown.append("".join(part if " " <= part <= "ÿ" else "?" for part in parts))
-    return " ".join("".join(shown).split())
 
 
 def _document(record: Mapping[str, Any], kind: Kind, created: datetime) -> bytes:

@@ -1,0 +1,58 @@
+"""An account's billing summary: the account, and what the window and `months` leave of its invoices and payments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from mockserver import wire
+from mockserver.apis.accounts.rules import Window, chosen, newest_first, window
+from mockserver.handlers import BrokenPromise
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+    from mockserver.exchange import Exchange
+    from mockserver.service import Service
+    from mockserver.store import Row
+
+PARTS = {"invoices": "Invoice", "payments": "Payment"}
+
+
+def shown(x: Exchange) -> Window:
+    """The days of which invoices and payments are shown, by the world's clock, in UTC (accounts 7, S, M)."""
+    return window(x.world.clock.now().date(), x.service.api.conventions.rules["months"])
+
+
+def summary(x: Exchange, account: Row) -> bytes:
+    """The JSON of an account with its invoices and payments, found valid."""
+    days, is_wanted = shown(x), chosen(x.work.query["months"])
+    parts = [_encoded(x.service, account, "AccountDetail", PARTS)[:-1]]
+    for name, entity in PARTS.items():
+        rows = x.service.below(x.work, entity, "Account", account.record)
+        kept = (row for row in rows if row.record["date"] in days and is_wanted(row.record["date"]))
+        each = (_encoded(x.service, row, entity) for row in newest_first(kept, lambda row: row.record))
+        parts.append(b'"' + name.encode() + b'":[' + b",".join(each) + b"]")
+    return b",".join(parts) + b"}"
+
+
+def _encoded(service: Service, row: Row, schema: str, without: Mapping[str, str] | Sequence[str] = ()) -> bytes:
+    """A record as its schema shows it, without what stands in other records; kept with the version it was made of."""
+    if (kept := row.views.get(schema)) is not None:
+        found: bytes = kept
+        return found
+    members, validator = _schema(service, schema)
+    value = wire.plain({name: row.record[name] for name in members if name in row.record and name not in without})
+    if not validator.is_valid(value):
+        error = next(validator.iter_errors(value))
+        raise BrokenPromise(f"{schema} {row.record['id']}: {error.message}")
+    row.views[schema] = encoded = wire.dump(value)
+    return encoded
+
+
+@lru_cache(maxsize=16)
+def _schema(service: Service, name: str) -> tuple[tuple[str, ...], jsonschema_rs.Draft202012Validator]:
+    """The members of a schema, and its validator."""
+    schema: dict[str, Any] = service.api.document["components"]["schemas"][name]
+    return tuple(schema["properties"]), service.validators.compiled({"$ref": f"#/components/schemas/{name}"})
