@@ -15,6 +15,8 @@ from mockserver.work import Actor
 if TYPE_CHECKING:
     from mockserver.world import World
 
+EVERYWHERE = "any"
+"""The grant that holds in whatever there is"""
 _BEARER = re.compile(rb"bearer +(\S+) *", re.IGNORECASE)
 
 
@@ -26,7 +28,7 @@ class Caller:
     user: {id, name, icon?}: the person behind the token, or the token itself, as `audit` shows the author
     expires: canonical instant from which the token is no longer known; None = never
     rights: the permissions of a token that has its own; empty = those of the role
-    grants: what its rights hold in (access.yaml, `scope`); None = the record `Grant` of its name says so
+    grants: of what the record `Grant` of its name says (access.yaml, `scope`), what the token is for; None = all of it
     more: what else a scenario says of it, for the API's own code
     """
 
@@ -61,6 +63,8 @@ class Cast:
         self._by_header = {f"Bearer {token}".encode(): each for token, each in callers.items() if each.expires is None}
         self._world = world
         self._others = others or {}
+        scope = world.api.scope
+        self._unbound = None if scope is None else scope.unbound
 
     def caller(self, authorization: bytes | None) -> Caller:
         """The caller behind an Authorization header. Raises Unauthenticated, which says what is wrong with it."""
@@ -82,12 +86,16 @@ class Cast:
             raise Unauthenticated("the token has expired.")
         return found
 
-    def grants(self, caller: Caller) -> tuple[str, ...]:
-        """What the caller's rights hold in, as the world says it now."""
-        if caller.grants is not None:
-            return caller.grants
+    def grants(self, caller: Caller) -> tuple[frozenset[str], ...]:
+        """What the caller's rights hold in, as the world says it now; of several sets each limits the others.
+
+        A token that is for fewer than its user loses what the user loses.
+        """
         record = self._world.layer.get("Grant", caller.name)
-        return () if record is None else tuple(record["values"])
+        users = frozenset(() if record is None else record["values"])
+        if not users and caller.role == self._unbound:
+            users = frozenset({EVERYWHERE})
+        return (users,) if caller.grants is None else (users, frozenset(caller.grants))
 
     def _issued(self, token: str) -> Caller | None:
         """The caller behind a token that the API has issued."""

@@ -93,7 +93,7 @@ class Exchange:
         work.params = self.params
         if (scope := self.service.api.scope) is not None and self.endpoint.is_closed:
             if scope.parameter is None:
-                work.realm = self.cast.grants(self.caller)
+                work.realm = tuple(sorted(frozenset.intersection(*self.cast.grants(self.caller))))
                 self.role = scope.empty if scope.empty is not None and not work.realm else self.caller.role
             else:
                 value = self.params.get(scope.parameter)

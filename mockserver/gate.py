@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from mockserver import bodies, negotiation, rql
+from mockserver.auth import EVERYWHERE
 from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, OutOfScope, Unauthenticated, UnsupportedMedia
 from mockserver.exchange import NO_QUERY, Exchange
 from mockserver.handlers import dense
@@ -35,8 +36,9 @@ def scope(x: Exchange) -> None:
     if x.endpoint.parameters.is_well_formed(found.parameter, value):
         grants, record = x.cast.grants(x.caller), x.work.get(found.entity, value)
         kind = record.get(found.kinds) if record is not None and found.kinds is not None else None
-        if record is None or not {value, "any", f"{found.kinds}:{kind}"}.intersection(grants):
-            raise OutOfScope(f"{x.caller.name} has no rights in {found.parameter} {value}, or there is none such.")
+        reaching = {value, EVERYWHERE, f"{found.kinds}:{kind}"}
+        if record is None or any(reaching.isdisjoint(each) for each in grants):
+            raise OutOfScope(f"no rights in {found.parameter} {value} for {x.caller.name}, or there is none such.")
 
 
 def role(x: Exchange) -> None:
@@ -45,10 +47,10 @@ def role(x: Exchange) -> None:
         chosen = negotiation.choose(text(x.headers.get(b"accept")), x.endpoint.offers)
     x.capability = capability = x.service.capability(x.operation, chosen)
     # Refused before anything is looked up or read: a caller without the right must not learn what there is.
-    if x.caller.rights:
-        if not suffices(x.caller.rights, capability.needs, x.service.api.rule):
-            raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which the token does not carry.")
-    elif x.role not in capability.roles:
+    if x.caller.rights and not suffices(x.caller.rights, capability.needs, x.service.api.rule):
+        raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which the token does not carry.")
+    # A token that carries rights of its own loses what its user's role loses.
+    if x.role not in capability.roles and (x.role or not x.caller.rights):
         reasons = [why for role, _, why in capability.overlays if role == x.role]
         overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
         if capability.needs and not reasons:

@@ -6,6 +6,7 @@ plain values and amounts are read back, so a file that somebody else has put the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import pickle
@@ -32,12 +33,19 @@ class _Plain(pickle.Unpickler):
 
 def place(api: str, *told: object) -> Path:
     """Where the world of an API is kept, under whatever else it depends on than the code."""
+    state = hashlib.blake2b(_code(), digest_size=16)
+    state.update(repr((told, sys.version_info[:2], version("faker"))).encode())
+    return cache() / f"world-{api}-{state.hexdigest()}.pickle"
+
+
+@functools.cache
+def _code() -> bytes:
+    """What stands for all the code and all the tables that a world is made by."""
     state = hashlib.blake2b(digest_size=16)
     here = Path(__file__).parent
     for path in sorted([*here.rglob("*.py"), *here.parent.glob("specs/**/*.py"), *here.parent.glob("specs/**/*.yaml")]):
         state.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    state.update(repr((told, sys.version_info[:2], version("faker"))).encode())
-    return cache() / f"world-{api}-{state.hexdigest()}.pickle"
+    return state.digest()
 
 
 def read(path: Path) -> Rows | None:

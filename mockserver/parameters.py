@@ -62,17 +62,18 @@ class Parameter:
 
     def read(self, said: Sequence[str]) -> Any:
         """The value. Raises Invalid, keyed by the name."""
-        if len(said) > 1 and not (self.is_list and self.exploded):
+        if len(said) > 1 and not self.is_list:
             raise self.fault(f"stands {len(said)} times; say it once.")
         if self.is_list:
-            texts = said if self.exploded else said[0].split(",") if said[0] else []
+            # One that holds its values between commas may stand again, too: many clients send lists in no other way.
+            texts = said if self.exploded else [each for part in said if part for each in part.split(",")]
             value: Any = [_READERS[self.kind](text) for text in texts]
             wrong = NOT_THERE in value
         else:
             value = _READERS[self.kind](said[0])
             wrong = value is NOT_THERE
         if wrong:
-            raise self.fault(f"{_MENDS[self.kind]}, not {said[0][:60]!r}.")
+            raise self.fault(f"{_MENDS[self.kind]}, not {','.join(said)[:60]!r}.")
         if not self.validator.is_valid(value):
             raise self.fault("; ".join(each for _, each in _faults(self.validator, value)) + ".")
         return value

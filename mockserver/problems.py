@@ -196,5 +196,6 @@ def uuid(seed: int, number: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    """The text with a capital letter in front, unless it starts with a name that has its own spelling."""
-    return text[:1].upper() + text[1:] if text.partition(" ")[0].islower() else text
+    """The text with a capital letter in front, unless it starts with a name that has its own spelling, or a place."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.islower() and not first.endswith(":") else text

@@ -76,7 +76,7 @@ class Part:
     expires: str | None = None
     api: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def fault(self, problem: str, key: str = "") -> ScenarioError:
         """The error that names this caller, or one key of it."""
@@ -98,7 +98,7 @@ class Pin:
     members: Mapping[str, Any]
     file: str
     within: str
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
     api: str | None = None
     base: Pin | None = None
 
@@ -121,7 +121,7 @@ class Pin:
             return
         for at, each in enumerate(self.members.get(member, ())):
             path = f"{member}[{at}]"
-            inner = _below(self.lines, path)
+            inner = _Lines(self.lines, path)
             if not isinstance(each, Mapping):
                 raise self.fault(f"each of {member} is an object; write `- {{id: ...}}`.", path)
             id = each.get("id")
@@ -199,6 +199,23 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(word, known, 1, 0.6)
     return (f"did you mean {near[0]}? " if near else "") + f"there are: {', '.join(known)}."
+
+
+class _Lines(Mapping[str, int]):
+    """The lines of what stands below a path, keyed from there, looked up when asked for; the path itself is ""."""
+
+    def __init__(self, lines: Mapping[str, int], path: str) -> None:
+        self._lines, self._path = lines, path
+
+    def __getitem__(self, place: str) -> int:
+        return self._lines[f"{self._path}.{place}"] if place else self._lines.get(self._path, 1)
+
+    def __iter__(self) -> Iterator[str]:
+        yield ""
+        yield from (name.removeprefix(f"{self._path}.") for name in self._lines if name.startswith(f"{self._path}."))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 # Reading one file
@@ -298,7 +315,7 @@ def _cast(file: _File, raw: Any) -> Iterator[Part]:
             )
         if "expires" in texts:
             texts["expires"] = _expiry(file, f"{path}.expires", texts["expires"])
-        lines = _below(file.lines, path)
+        lines = _Lines(file.lines, path)
         yield Part(name=name, file=file.name, line=lines[""], more=more, lines=lines, **texts)
 
 
@@ -345,14 +362,7 @@ def _pins(file: _File, raw: Any) -> Iterator[Pin]:
         for key in ("id", "api", "status"):
             if key in row:
                 _text(file, f"{path}.{key}", row[key])
-        yield Pin(row["entity"], row.get("id"), members, file.name, path, _below(file.lines, path), row.get("api"))
-
-
-def _below(lines: Mapping[str, int], path: str) -> dict[str, int]:
-    """The lines of what stands below a path, keyed from there; the path itself is ""."""
-    dotted = f"{path}."
-    inner = {name.removeprefix(dotted): line for name, line in lines.items() if name.startswith(dotted)}
-    return {"": lines.get(path, 1), **inner}
+        yield Pin(row["entity"], row.get("id"), members, file.name, path, _Lines(file.lines, path), row.get("api"))
 
 
 def _text(file: _File, path: str, value: Any) -> str:

@@ -104,7 +104,8 @@ def _scope(file: str, access: Row, paths: Mapping[str, Row]) -> None:
         raise TableError(f"{file}: scope: no path has {{{parameter}}}; mend `parameter`, here or in the spec.")
     if "kinds" in scope and parameter is None:
         raise TableError(f"{file}: scope: `kinds` without `parameter`; say which one is looked at, or drop `kinds`.")
-    known(f"{file}: scope: empty", [scope["empty"]] if "empty" in scope else [], access["roles"])
+    for word in filter(scope.__contains__, ("empty", "unbound")):
+        known(f"{file}: scope: {word}", [scope[word]], access["roles"])
     checked = any(row["check"] == "scope" for row in access["refusals"])
     if checked and parameter is None:
         raise TableError(f"{file}: refusals: 'scope', but no `scope` with a `parameter`; add it, or drop the row.")

@@ -70,7 +70,7 @@ _ACCESS = _row(
         "rule": _one_of(RULES),
         "scope": _row(
             ("grants", "entity"),
-            {"grants": _TEXT, "entity": _TEXT, "parameter": _TEXT, "kinds": _TEXT, "empty": _TEXT},
+            {"grants": _TEXT, "entity": _TEXT, "parameter": _TEXT, "kinds": _TEXT, "empty": _TEXT, "unbound": _TEXT},
         ),
         "matrix": _TEXT,
         "refusals": {

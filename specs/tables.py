@@ -239,6 +239,7 @@ class Scope:
     parameter: the path parameter that names one, and the member by which rows are told; None: rows say by which
     kinds: the member of the entity by which a grant may speak of all of one kind (`type:test`), or of `any`
     empty: the role of a caller without a grant
+    unbound: the role whose rights hold everywhere, if no grant says otherwise
     """
 
     grants: str
@@ -246,6 +247,7 @@ class Scope:
     parameter: str | None = None
     kinds: str | None = None
     empty: str | None = None
+    unbound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -782,6 +782,12 @@ PARKED_ACCESS = [
         "access.yaml: scope: empty: no 'visitors'; there are: owner, warden, visitor.",
     ),
     (
+        "a scope unbound for a role that is not there",
+        SCOPE,
+        SCOPE.replace("empty: visitor", "unbound: visitors"),
+        "access.yaml: scope: unbound: no 'visitors'; there are: owner, warden, visitor.",
+    ),
+    (
         "a scope of kinds that the entity has not",
         SCOPE,
         SCOPE.replace("entity: Site", "entity: Bay"),

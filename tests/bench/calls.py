@@ -1,10 +1,10 @@
-"""What is asked of every server: the calls that are measured, found in the world that our server serves."""
+"""What is asked of every server: the calls that are measured, found in the worlds that our server serves."""
 
 from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any
@@ -18,6 +18,7 @@ MOVED = 2 * CONNECTIONS
 STARTED = ("Queued", "Pending")
 """States in which a statement cannot be queued before it has been in error."""
 PAGE = 100
+BILLING, ACCOUNTS, CREDITS = "billing", "accounts", "credits"
 BOUNDARY = "a-boundary-of-the-benchmark"
 JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -28,7 +29,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request; the path is below the API's base."""
+    """One HTTP request; the path is below the base of billing, or whole where it begins with two slashes."""
 
     method: str
     path: str
@@ -36,9 +37,13 @@ class Request:
     body: bytes | None = None
     media: str = JSON
 
+    def target(self, base: str) -> str:
+        """Path and query as they are sent."""
+        return self.path[1:] if self.path.startswith("//") else base + self.path
+
     def raw(self, port: int, base: str) -> bytes:
         """The bytes on the wire, keep-alive."""
-        lines = [f"{self.method} {base}{self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Accept: application/json"]
+        lines = [f"{self.method} {self.target(base)} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Accept: application/json"]
         lines += [f"Authorization: Bearer {self.token}"] if self.token is not None else []
         body = self.body or b""
         if self.body is not None:
@@ -50,6 +55,7 @@ class Request:
 class Call:
     """One kind of request, under its name in the table; several requests are sent in turn.
 
+    api: whose operation it is
     wanted: how many times the requests per second of Prism, or None where nothing is asked
     stateless: whether a server that keeps no state and knows no roles can answer it
     undo: what makes the first request possible again, where it is not
@@ -58,6 +64,7 @@ class Call:
     name: str
     requests: Sequence[Request]
     status: int
+    api: str = BILLING
     wanted: float | None = None
     stateless: bool = True
     undo: Request | None = None
@@ -98,7 +105,7 @@ def ask(port: int, base: str, request: Request) -> Answer:
             headers["Authorization"] = f"Bearer {request.token}"
         if request.body is not None:
             headers["Content-Type"] = request.media
-        connection.request(request.method, base + request.path, request.body, headers)
+        connection.request(request.method, request.target(base), request.body, headers)
         response = connection.getresponse()
         media = response.headers.get("Content-Type", "").partition(";")[0]
         return Answer(status=response.status, media=media, body=response.read())
@@ -106,11 +113,17 @@ def ask(port: int, base: str, request: Request) -> Answer:
         connection.close()
 
 
-def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[str, str, Sequence[str]]]) -> Asked:
-    """The calls for the world behind `port`, which is ours, just started; asking changes it as `prepare` says.
+def find(
+    port: int,
+    base: str,
+    cast: Sequence[Mapping[str, Any]],
+    routes: Sequence[tuple[str, str, Sequence[str]]],
+) -> Asked:
+    """The calls for the worlds behind `port`, which are ours, just started; asking changes them as `prepare` says.
 
-    tokens: role -> token; routes: method, path and roles of every operation
+    cast: what is told of those who can log in; routes: method, path and roles of every operation of billing
     """
+    tokens = roles(cast, BILLING)
     vendor, operations = tokens["vendor"], tokens["operations"]
 
     def answer(request: Request, status: int = 200) -> Any:
@@ -166,11 +179,13 @@ def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[st
     if len(journals["data"]) < 10 or len(charges["data"]) < PAGE or len(statements) <= CONNECTIONS:
         counts = f"{len(journals['data'])} journals, {len(charges['data'])} charges, {len(statements)} statements"
         raise Unfit(f"the world is too small: {counts}; 10, {PAGE} and {CONNECTIONS + 1} are needed.")
+    beside, plan_beside = _beside(cast, get)
     wrong = replace(create, body=json.dumps({**new, "name": 17, "authorization": "none"}).encode())
     calls = [
         Call(name="read a journal", requests=[reading], status=200, wanted=5),
         Call(name="list 10 journals", requests=[replace(reading, path="/journals?limit=10")], status=200, wanted=2.5),
         Call(name=f"list {PAGE} charges", requests=[replace(reading, path=f"{charges_path}?limit={PAGE}")], status=200),
+        *beside,
         Call(name="invalid create", requests=[wrong], status=400),
         Call(name="refused by role", requests=[replace(reading, token=tokens["client"])], status=403, stateless=False),
         Call(name="no token", requests=[replace(reading, token=None)], status=401),
@@ -180,7 +195,7 @@ def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[st
     ]
     refusals = {each.status: ask(port, base, each.requests[0]) for each in calls if each.status >= 400}
     plan = {
-        "tokens": {token: role for role, token in tokens.items()},
+        "tokens": {each["token"]: each["role"] for each in cast},
         "routes": routes,
         "lists": {f"{base}/journals": journals, f"{base}{charges_path}": charges},
         "items": {
@@ -191,8 +206,40 @@ def find(port: int, base: str, tokens: dict[str, str], routes: Sequence[tuple[st
         "created": answer(create, 201),
         "refusals": {status: found.body.decode() for status, found in refusals.items()},
         "media": next(iter(refusals.values())).media,
+        **plan_beside,
     }
     return Asked(calls=calls, prepare=[create, upload, *started], plan=plan)
+
+
+def _beside(cast: Sequence[Mapping[str, Any]], get: Callable[[str, str], Any]) -> tuple[list[Call], dict[str, Any]]:
+    """One read of each other API, and what the bare server needs for it: the account that was billed most often, and
+    the first credits of a tenant.
+    """
+    holder = next(each for each in cast if each["api"] == ACCOUNTS and each["grants"])
+    found = [get(f"//v1/finance/accounts/{number}", holder["token"]) for number in holder["grants"]]
+    account = max(found, key=lambda each: len(each["invoices"]))
+    summary = Request(method="GET", path=f"//v1/finance/accounts/{account['accountNumber']}", token=holder["token"])
+    auditor = next(each for each in cast if each["api"] == CREDITS and each["role"] == "billing-auditor")
+    path = f"//billing/{auditor['grants'][0]}/credits/list"
+    credits = get(f"{path}?count=100", auditor["token"])["items"]
+    if len(account["invoices"]) < 10 or len(credits) < 10:
+        counts = f"{len(account['invoices'])} invoices of an account, {len(credits)} credits"
+        raise Unfit(f"the world is too small: {counts}; 10 of each are needed.")
+    listing = Request(method="GET", path=f"{path}?count=10", token=auditor["token"])
+    calls = [
+        Call(name="read an account", requests=[summary], status=200, api=ACCOUNTS),
+        Call(name="list 10 credits", requests=[listing], status=200, api=CREDITS),
+    ]
+    plan = {
+        "account": {"role": holder["role"], "path": summary.path[1:], "record": account},
+        "credits": {"role": auditor["role"], "rows": credits},
+    }
+    return calls, plan
+
+
+def roles(cast: Sequence[Mapping[str, Any]], api: str) -> dict[str, str]:
+    """Role -> the token of its first caller."""
+    return {each["role"]: each["token"] for each in reversed(cast) if each["api"] == api}
 
 
 def _lines(charges: Sequence[dict[str, Any]]) -> bytes:

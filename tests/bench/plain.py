@@ -91,6 +91,19 @@ def application(plan: dict[str, Any]) -> Starlette:
         items[path][id] = changed = {**record, **changes, "status": end, "revision": record["revision"] + 1}
         return Response(orjson.dumps(changed), media_type="application/json")
 
+    account, credits = plan["account"], plan["credits"]
+    accounts = {account["path"]: account["record"]}
+
+    async def read_account(request: Request) -> Response:
+        record = accounts.get(request.url.path)
+        return refuse(403) if record is None else Response(orjson.dumps(record), media_type="application/json")
+
+    async def list_credits(request: Request) -> Response:
+        offset, count = int(request.query_params.get("offset", 0)), int(request.query_params.get("count", 100))
+        page = credits["rows"][offset : offset + count]
+        body = {"listCompleted": offset + count >= len(credits["rows"]), "items": page}
+        return Response(orjson.dumps(body), media_type="application/json")
+
     def does(method: str, path: str) -> Endpoint:
         if method == "GET":
             return read if path.endswith("}") else listing
@@ -98,8 +111,12 @@ def application(plan: dict[str, Any]) -> Starlette:
 
     return Starlette(
         routes=[
-            Route(path, guarded(frozenset(roles), does(method, path)), methods=[method])
-            for method, path, roles in plan["routes"]
+            *(
+                Route(path, guarded(frozenset(roles), does(method, path)), methods=[method])
+                for method, path, roles in plan["routes"]
+            ),
+            Route("/v1/finance/accounts/{number}", guarded(frozenset({account["role"]}), read_account)),
+            Route("/billing/{tenant}/credits/list", guarded(frozenset({credits["role"]}), list_credits)),
         ]
     )
 

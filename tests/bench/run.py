@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,11 @@ from typing import Any
 import load
 import machine
 import report
-from calls import Answer, Asked, Call, Request, Unfit, ask, find
+from calls import ACCOUNTS, BILLING, CREDITS, Answer, Asked, Call, Request, Unfit, ask, find, roles
 from servers import BARE, OURS, PLACE, ROOT, Running, Server, bare, end_on_signals, ours, prism, running
 
-API = "billing"
 SIDE_ROUNDS = 3
-"""Rounds for the calls of which nothing is wanted: enough to see, and the whole stays at about three minutes."""
+"""Rounds for the calls of which nothing is wanted: enough to see, and the whole stays below four minutes."""
 
 
 def main() -> int:
@@ -56,21 +55,24 @@ def main() -> int:
     return 0
 
 
-def _benchmark(rounds: int, seconds: int, peer: Callable[[Mapping[str, Any]], Server] | None) -> None:
-    document, routes = _contract()
-    base = document["servers"][0]["url"]
-    tokens = _tokens()
+def _benchmark(rounds: int, seconds: int, peer: Callable[[str, Mapping[str, Any]], Server] | None) -> None:
+    documents, routes = _contracts()
+    base = documents[BILLING]["servers"][0]["url"]
+    cast = _cast()
     with tempfile.TemporaryDirectory(dir=PLACE) as caches:
         warm, cold = Path(caches) / "warm", Path(caches) / "cold"
         mine = ours(base, warm)
         # The first start also fills the cache; any answer will do, since no id is known yet.
-        anything = Request(method="GET", path="/journals?limit=1", token=tokens["vendor"])
+        anything = Request(method="GET", path="/journals?limit=1", token=roles(cast, BILLING)["vendor"])
         with running(mine, anything) as first:
-            asked = find(first.port, base, tokens, routes)
+            asked = find(first.port, base, cast, routes)
         servers = [mine, bare(base, asked.plan)]
+        # Prism serves one document in a process: what is told of its start and memory is told of billing's.
+        others: list[Server] = []
         if peer is not None:
             try:
-                servers.append(peer(document))
+                servers.append(peer(BILLING, documents[BILLING]))
+                others += [peer(api, documents[api]) for api in (ACCOUNTS, CREDITS)]
             except Unfit as unfit:
                 print(f"Prism is skipped: {unfit}.\n")
         figures = report.Figures()
@@ -83,7 +85,7 @@ def _benchmark(rounds: int, seconds: int, peer: Callable[[Mapping[str, Any]], Se
                     figures.starts.setdefault(server.name, []).append(started.started)
                     if started.spent is not None:
                         figures.spent.setdefault(server.name, []).append(started.spent)
-        _rounds(figures, servers, asked, rounds, seconds, document)
+        _rounds(figures, servers, others, asked, rounds, seconds, documents)
     for line in report.lines(figures, asked.calls, [server.name for server in servers]):
         print(line)
 
@@ -91,44 +93,51 @@ def _benchmark(rounds: int, seconds: int, peer: Callable[[Mapping[str, Any]], Se
 def _rounds(
     figures: report.Figures,
     servers: Sequence[Server],
+    others: Sequence[Server],
     asked: Asked,
     rounds: int,
     seconds: int,
-    document: Mapping[str, Any],
+    documents: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Load every server with every call in every round."""
-    reading = asked.calls[0].requests[0]
+    """Load every server with every call that it can answer in every round; `others` only count for their calls."""
+    everyone = [*servers, *others]
     with ExitStack() as lasting:
-        steady = {each.name: lasting.enter_context(running(each, reading)) for each in servers if not each.grows}
-        said = {name: _answers(each, asked) for name, each in steady.items()}
-        for each in steady.values():
-            for call in _fitting(each.server, asked):
+        steady = {each: lasting.enter_context(_up(each, asked)) for each in everyone if not each.grows}
+        said: dict[str, dict[str, Answer]] = {}
+        for server, each in steady.items():
+            said.setdefault(server.name, {}).update(_answers(each, asked))
+            for call in _fitting(server, asked):
                 load.measure(each, call, 1)
         for turn in range(rounds):
             with ExitStack() as passing:
-                fresh = {each.name: passing.enter_context(running(each, reading)) for each in servers if each.grows}
-                said |= {name: _answers(each, asked) for name, each in fresh.items()}
+                fresh = {each: passing.enter_context(_up(each, asked)) for each in servers if each.grows}
+                said |= {server.name: _answers(each, asked) for server, each in fresh.items()}
                 up = steady | fresh
                 if turn == 0:
                     for name, answers in said.items():
                         figures.sizes |= {(name, call): len(answer.body) for call, answer in answers.items()}
-                    print(*_comparisons(said, document), "", sep="\n")
+                    print(*_comparisons(said, documents.values()), "", sep="\n")
                 for call in asked.calls:
                     if call.wanted is None and turn >= SIDE_ROUNDS:
                         continue
                     length = seconds if call.wanted is not None else 1
-                    for server in _turned(servers, turn):
-                        if call in _fitting(server, asked):
-                            sample = load.measure(up[server.name], call, length)
-                            figures.samples.setdefault((server.name, call.name), []).append(sample)
-                for name, each in up.items():
-                    if (held := machine.resident(each.pid)) is not None:
-                        figures.memory.setdefault(name, []).append(held)
+                    for server in _turned([each for each in everyone if call in _fitting(each, asked)], turn):
+                        sample = load.measure(up[server], call, length)
+                        figures.samples.setdefault((server.name, call.name), []).append(sample)
+                for server in servers:
+                    if (held := machine.resident(up[server].pid)) is not None:
+                        figures.memory.setdefault(server.name, []).append(held)
+
+
+def _up(server: Server, asked: Asked) -> AbstractContextManager[Running]:
+    """A server that has answered the first of its calls."""
+    return running(server, _fitting(server, asked)[0].requests[0])
 
 
 def _fitting(server: Server, asked: Asked) -> list[Call]:
     """The calls that a server can answer at all."""
-    return [call for call in asked.calls if call.stateless or not server.stateless]
+    served = (call for call in asked.calls if server.api in (None, call.api))
+    return [call for call in served if call.stateless or not server.stateless]
 
 
 def _answers(target: Running, asked: Asked) -> dict[str, Answer]:
@@ -151,12 +160,12 @@ def _answers(target: Running, asked: Asked) -> dict[str, Answer]:
     return said
 
 
-def _comparisons(said: Mapping[str, Mapping[str, Answer]], document: Mapping[str, Any]) -> Iterator[str]:
+def _comparisons(said: Mapping[str, Mapping[str, Answer]], documents: Collection[Mapping[str, Any]]) -> Iterator[str]:
     """How far the answers of the others can be compared with ours, in words."""
     mine = said[OURS]
     same = [call for call, answer in said[BARE].items() if answer.body == mine[call].body]
     yield f"{BARE}: the same bytes as ours for {', '.join(same) or 'nothing'}"
-    examples = [schema["example"] for schema in document["components"]["schemas"].values() if "example" in schema]
+    examples = [example for document in documents for example in _examples(document)]
     for name in said.keys() - {OURS, BARE}:
         found = {call: answer for call, answer in said[name].items() if answer.status < 400}
         given = [call for call, answer in found.items() if answer.value in examples]
@@ -165,33 +174,40 @@ def _comparisons(said: Mapping[str, Mapping[str, Answer]], document: Mapping[str
         yield f"{name}: the contract's examples for {', '.join(given) or 'nothing'}{invented}"
 
 
+def _examples(document: Mapping[str, Any]) -> Iterator[Any]:
+    """What a document gives as examples of whole answers."""
+    yield from (schema["example"] for schema in document["components"]["schemas"].values() if "example" in schema)
+    for path in document["paths"].values():
+        for operation in (each for each in path.values() if "responses" in each):
+            media = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+            if "example" in media:
+                yield media["example"]
+
+
 def _turned(servers: Sequence[Server], turn: int) -> list[Server]:
     """Another one first each round, so that none is always the one that comes after a certain other."""
     first = turn % len(servers)
     return [*servers[first:], *servers[:first]]
 
 
-def _contract() -> tuple[dict[str, Any], list[tuple[str, str, list[str]]]]:
-    """The assembled document, and method, path and roles of every operation."""
+def _contracts() -> tuple[dict[str, dict[str, Any]], list[tuple[str, str, list[str]]]]:
+    """The assembled document of each API, and method, path and roles of every operation of billing."""
     from specs.documents import document
     from specs.tables import load as tables
 
-    operations = tables(API).operations.values()
-    return document(API), [(each.method, each.path, sorted(each.roles)) for each in operations]
+    operations = tables(BILLING).operations.values()
+    routes = [(each.method, each.path, sorted(each.roles)) for each in operations]
+    return {api: document(api) for api in (BILLING, ACCOUNTS, CREDITS)}, routes
 
 
-def _tokens() -> dict[str, str]:
-    """Role -> the token of its first caller who can log in."""
+def _cast() -> list[dict[str, Any]]:
+    """What is told of the callers who can log in."""
     done = subprocess.run(
         [sys.executable, "-m", "mockserver", "callers", "--json"], cwd=ROOT, capture_output=True, timeout=60
     )
     if done.returncode != 0:
         raise Unfit(f"`mockserver callers` failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    tokens: dict[str, str] = {}
-    for each in json.loads(done.stdout):
-        if not each["expires"]:
-            tokens.setdefault(each["role"], each["token"])
-    return tokens
+    return [each for each in json.loads(done.stdout) if not each["expires"]]
 
 
 def _others() -> str:

@@ -28,11 +28,12 @@ OURS, BARE = "ours", "bare Starlette"
 PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Server:
     """A kind of server; PORT in its command stands for the port.
 
     base: what comes before an operation's path
+    api: the one API that it serves, or None for all
     grows: whether it keeps what is created, so that it must be started anew for rounds to be alike
     stateless: it keeps no state and knows no roles
     """
@@ -40,6 +41,7 @@ class Server:
     name: str
     command: Sequence[str]
     base: str
+    api: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     grows: bool = True
     stateless: bool = False
@@ -87,8 +89,8 @@ def bare(base: str, plan: Mapping[str, Any]) -> Server:
     return Server(name=BARE, command=[sys.executable, str(script), str(path), "PORT"], base=base)
 
 
-def prism(document: Mapping[str, Any], *, log: bool = False) -> Server:
-    """Prism on an assembled document, one process. Raises Unfit where it cannot be installed.
+def prism(api: str, document: Mapping[str, Any], *, log: bool = False) -> Server:
+    """Prism on the assembled document of an API, one process. Raises Unfit where it cannot be installed.
 
     log: whether it logs every request, as it does unless told otherwise and as ours does not
     """
@@ -108,11 +110,11 @@ def prism(document: Mapping[str, Any], *, log: bool = False) -> Server:
         if done.returncode != 0 or not package.is_dir():
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             raise Unfit(f"npm could not install it: {lines[-1] if lines else done.returncode}")
-    path = PLACE / "document.json"
+    path = PLACE / f"{api}.json"
     path.write_text(json.dumps(document))
     script = str(package / "dist" / "index.js")
     command = [node, script, "mock", str(path), "--port", "PORT", "--verboseLevel", "info" if log else "silent"]
-    return Server(name=f"Prism {PRISM}", command=command, base="", grows=False, stateless=True)
+    return Server(name=f"Prism {PRISM}", command=command, base="", api=api, grows=False, stateless=True)
 
 
 @contextmanager
@@ -132,7 +134,7 @@ def start(server: Server, first: Request, status: int = 200) -> Running:
     environment = {**os.environ, **server.environment}
     # Prism spreads over several processes where this says "production".
     environment.pop("NODE_ENV", None)
-    log = PLACE / f"{server.name.split()[0]}.log"
+    log = PLACE / f"{server.name.split()[0]}{f'-{server.api}' if server.api is not None else ''}.log"
     with log.open("wb") as output:
         began = time.perf_counter()
         # In a session of its own: Ctrl-C reaches the benchmark alone, which ends what it started.

@@ -13,14 +13,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from .generated import Generated, Served
     from .world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +33,11 @@ collect_ignore_glob = [] if importlib.util.find_spec("mpt_api_client") else ["*.
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server listens, and the token of each caller by name."""
+    """Where the server listens, the token of each caller by name, and all that is told of the callers."""
 
     url: str
     tokens: dict[str, str]
+    callers: dict[str, dict[str, Any]]
 
 
 def free_port() -> int:
@@ -73,7 +75,8 @@ def await_first_answer(process: subprocess.Popen[bytes], url: str, log: Path) ->
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     mockserver = [PYTHON, "-m", "mockserver"]
     callers = subprocess.run([*mockserver, "callers", "--json"], cwd=ROOT, check=True, capture_output=True, timeout=60)
-    tokens = {caller["name"]: caller["token"] for caller in json.loads(callers.stdout)}
+    cast = {caller["name"]: caller for caller in json.loads(callers.stdout)}
+    tokens = {name: caller["token"] for name, caller in cast.items()}
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = tmp_path_factory.mktemp("server") / "log.txt"
@@ -81,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen([*mockserver, "--port", str(port)], cwd=ROOT, stdout=output, stderr=output)
         try:
             await_first_answer(process, url, log)
-            yield Server(url, tokens)
+            yield Server(url, tokens, cast)
         finally:
             process.terminate()
             process.wait(timeout=20)
@@ -93,3 +96,23 @@ def world(server: Server) -> Iterator[World]:
 
     with World(server.url, server.tokens) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def generated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Served], Generated]]:
+    """The client of an API, generated when it is first asked for."""
+    from .generated import generate  # as above
+
+    folder = tmp_path_factory.mktemp("generated")
+    made: dict[str, Generated] = {}
+
+    def get(served: Served) -> Generated:
+        if served.name not in made:
+            made[served.name] = generate(served, server, folder)
+        return made[served.name]
+
+    sys.path.insert(0, str(folder))
+    yield get
+    for each in made.values():
+        each.close()
+    sys.path.remove(str(folder))
