@@ -27,7 +27,7 @@ from specs.permissions import is_right
 from specs.tables import Api
 
 LOG = logging.getLogger("mockserver.seed")
-LONG = {"journals": 300, "lines": 300, "customLedgers": 300}
+LONG = {"journals": 300, "lines": 300, "customLedgers": 300, "payments": 2000, "accounts": 2000}
 """Sizes from which on a world takes some seconds to make, so that whoever waits is told (log level INFO)."""
 
 

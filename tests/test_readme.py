@@ -37,6 +37,16 @@ def test_the_walk_from_draft_to_issued_statements_prints_what_it_says(monkeypatc
     assert "not for client" in fourth
 
 
+def test_the_walk_of_a_payment_that_falls_short_prints_what_it_says() -> None:
+    walk = next(block for block in blocks("python") if "nsf" in block)
+    out = io.StringIO()
+    with serving() as (root, _, _), contextlib.redirect_stdout(out):
+        exec(compile(walk.replace("http://127.0.0.1:8000", root), "README.md", "exec"), clients := {})
+        for name in ("clerk", "auditor"):
+            clients[name].close()
+    assert out.getvalue().splitlines() == ["[('payment', 99.4), ('shortfallWriteOff', 0.6)]", "settled", "100"]
+
+
 def test_the_test_to_paste_passes(tmp_path: Path) -> None:
     example = next(block for block in blocks("python") if "create_app" in block)
     (tmp_path / "conftest.py").write_text(

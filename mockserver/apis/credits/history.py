@@ -134,7 +134,7 @@ class History:
     def _draft_of(self, invoice: Record, amount: Decimal, **more: Any) -> Record:
         tenant = self._agenda.get("Tenant", invoice["tenantLocator"])
         body = {
-            "amount": rules.money(amount),
+            "amount": max(rules.money(amount), rules.CENT),
             "type": self._random.choice(tenant["paymentTypes"]),
             "data": {},
             "accountLocator": invoice["accountLocator"],
@@ -156,7 +156,7 @@ class History:
         owed = invoice["totalRemainingAmount"]
         least = shortfalls.tolerance(self._agenda.making.work(), invoice) or Decimal(1)
         short = rules.money(Decimal(self._random.randint(1, int(least * 100))) / 100)
-        self._post(invoice, max(owed - short, rules.CENT))
+        self._post(invoice, owed - short)
 
     def _overpay(self, invoice: Record) -> None:
         self._post(invoice, invoice["totalRemainingAmount"] + self._random.randint(5, 60))
@@ -166,9 +166,10 @@ class History:
         self._post(invoice, invoice["totalRemainingAmount"] * self._random.randint(30, 70) / 100)
 
     def _bounce(self, invoice: Record) -> None:
-        payment = self._post(invoice, invoice["totalRemainingAmount"])
-        reason = {"reversalType": self._random.choice([*self._reasons(invoice)])}
-        self._agenda.after(lambda: self._reverse(payment, reason), days=4)
+        payment, reasons = self._post(invoice, invoice["totalRemainingAmount"]), self._reasons(invoice)
+        if reasons:
+            reason = {"reversalType": self._random.choice(reasons)}
+            self._agenda.after(lambda: self._reverse(payment, reason), days=4)
 
     def _reasons(self, invoice: Record) -> list[str]:
         types = self._agenda.get("Tenant", invoice["tenantLocator"])["reversalTypes"]

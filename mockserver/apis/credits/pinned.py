@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mockserver import wire
-from mockserver.apis.credits import distributions, invoices, rules
+from mockserver.apis.credits import containers, distributions, invoices, rules
 from mockserver.apis.credits.agenda import Agenda
 from mockserver.apis.credits.catalog import Catalog
 from mockserver.apis.credits.pinning import Said, money
@@ -157,9 +157,7 @@ class Pinned:
             check_id(self._agenda.making.api, said.pin, "ShortfallCredit", locator, "shortfalls")
         account = self._catalog.account(said, said.text("account")) if "account" in said else None
         tenant = self._home(said, account)
-        body: dict[str, Any] = (
-            {"data": dict(said.mapping("data"))} if said.entity in ("Payment", "Disbursement") else {}
-        )
+        body: dict[str, Any] = {"data": dict(said.mapping("data"))}
         if said.entity != "WriteOff":
             body["amount"] = said.amount()
         if said.entity == "Payment":
@@ -174,12 +172,10 @@ class Pinned:
         if "instrument" in said:
             body["financialInstrumentLocator"] = self._catalog.instrument(said, said.text("instrument"))
         for side in ("sources", "targets"):
-            if side in said or (said.entity, side) != ("WriteOff", "sources"):
-                body[side] = [self._item(said, place, row) for place, row in said.rows(side)]
-        if said.entity == "WriteOff" and account is None and body["targets"]:
-            body["accountLocator"] = self._agenda.get("Invoice", body["targets"][0]["containerLocator"])[
-                "accountLocator"
-            ]
+            body[side] = [self._item(said, place, row) for place, row in said.rows(side)]
+        if said.entity == "WriteOff" and account is None:
+            named = (containers.find(self._agenda.making.work(), tenant["id"], item) for item in body["targets"])
+            body["accountLocator"] = next((each.account for each in named if each is not None), "")
         return self._agenda.make(said.entity, tenant["id"], body, said.id)
 
     def _home(self, said: Said, account: Record | None) -> Record:
@@ -231,6 +227,17 @@ class Pinned:
 
     def _step(self, said: Said, record: Record, step: str) -> None:
         making = self._agenda.making
+        if step in ("post", "execute", RUN):
+            for locator in said.texts("shortfalls"):
+                making.next_id("ShortfallCredit", locator)
+            self._take(said, record, step)
+            if making.world.wanted.get("ShortfallCredit"):
+                raise said.pin.fault("more than come of it; leave out what is too much.", "shortfalls")
+        else:
+            self._take(said, record, step)
+
+    def _take(self, said: Said, record: Record, step: str) -> None:
+        making = self._agenda.making
         if step == RUN:
             making.run()
         elif step == HALF:
@@ -238,9 +245,6 @@ class Pinned:
         elif step == LEAVE:
             making.abandon()
         else:
-            if step in ("post", "execute"):
-                for locator in said.texts("shortfalls"):
-                    making.next_id("ShortfallCredit", locator)
             try:
                 moved = self._agenda.fire(said.entity, record, step, self._reason(said, step))
             except Refusal as refusal:
