@@ -47,20 +47,33 @@ def role(x: Exchange) -> None:
         chosen = negotiation.choose(text(x.headers.get(b"accept")), x.endpoint.offers)
     x.capability = capability = x.service.capability(x.operation, chosen)
     # Refused before anything is looked up or read: a caller without the right must not learn what there is.
-    if x.caller.rights and not suffices(x.caller.rights, capability.needs, x.service.api.rule):
+    if x.caller.rights:
+        _own_rights(x, capability)
+    elif x.role not in capability.roles:
+        raise _refused(x, capability)
+
+
+def _own_rights(x: Exchange, capability: Capability) -> None:
+    """A caller that carries rights of its own needs those, and what an overlay took from its role it has lost, too."""
+    api = x.service.api
+    if not suffices(x.caller.rights, capability.needs, api.rule):
         raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which the token does not carry.")
-    # A token that carries rights of its own loses what its user's role loses.
-    if x.role not in capability.roles and (x.role or not x.caller.rights):
-        reasons = [why for role, _, why in capability.overlays if role == x.role]
-        overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
-        if capability.needs and not reasons:
-            raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold.")
-        allowed = ", ".join(each for each in x.service.api.roles if each in capability.roles) or "nobody"
-        raise Forbidden(f"{capability.id} is for {allowed}, not for {x.role}{overlaid}.")
+    theirs = api.permissions.get(x.role)
+    if theirs is not None and x.role not in capability.roles and suffices(theirs, capability.needs, api.rule):
+        raise _refused(x, capability)
+
+
+def _refused(x: Exchange, capability: Capability) -> Forbidden:
+    reasons = [why for role, _, why in capability.overlays if role == x.role]
+    if capability.needs and not reasons:
+        return Forbidden(f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold.")
+    allowed = ", ".join(each for each in x.service.api.roles if each in capability.roles) or "nobody"
+    overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
+    return Forbidden(f"{capability.id} is for {allowed}, not for {x.role}{overlaid}.")
 
 
 def _needs(x: Exchange, capability: Capability) -> str:
-    return {"any": " or ", "all": " and "}[x.service.api.rule or "all"].join(capability.needs)
+    return {"any": " or ", "all": " and "}[x.service.api.rule].join(capability.needs)
 
 
 def find(x: Exchange) -> None:

@@ -27,19 +27,19 @@ from specs.permissions import is_right
 from specs.tables import Api
 
 LOG = logging.getLogger("mockserver.seed")
-LONG = {"journals": 300, "lines": 300, "customLedgers": 300, "payments": 2000, "accounts": 2000}
-"""Sizes from which on a world takes some seconds to make, so that whoever waits is told (log level INFO)."""
 
 
 class Seeding(Protocol):
     """What `mockserver.apis.<api>.seeding.Seeding` is: an API's part in making a world.
 
     SIZES: what a scenario's `sizes` may count
+    LONG: from how many on a world takes seconds to make, so that whoever waits is told (log level INFO)
     KEYS: what a scenario may say of a caller beside what every API knows: key -> `text` or `texts`;
         `part.more` holds them
     """
 
     SIZES: ClassVar[Sequence[str]]
+    LONG: ClassVar[Mapping[str, int]]
     KEYS: ClassVar[Mapping[str, str]]
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None: ...
@@ -128,6 +128,9 @@ def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: dateti
     for what in share.sizes[api.name]:
         if what not in kind.SIZES:
             raise share.fault(f"sizes.{api.name}.{what}", f"unknown; {nearest(what, kind.SIZES)}")
+    for what, many in kind.LONG.items():
+        if making.size(what) >= many:
+            LOG.info("making %s %s of %s ...", f"{making.size(what):,}", what, api.name)
     seeding = kind(making, share.pins)
     seeding.catalog()
     for part in share.callers:
@@ -135,9 +138,6 @@ def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: dateti
         making.cast.append(replace(seeding.cast(part), api=api.name))
         if api.scope is not None and draft.layer.get("Grant", part.name) is None:
             draft.layer.put("Grant", {"id": part.name, "values": list(part.more.get(api.scope.grants, ()))})
-    for what in LONG:
-        if making.size(what) >= LONG[what]:
-            LOG.info("making %s %s of %s ...", f"{making.size(what):,}", what, api.name)
     seeding.history()
     for caller in making.cast:
         draft.layer.put("Caller", {"id": caller.name, "caller": asdict(caller)})

@@ -30,6 +30,7 @@ class Seeding:
     """Makes records out of pins, and nothing beside them."""
 
     SIZES: ClassVar[Sequence[str]] = ()
+    LONG: ClassVar[Mapping[str, int]] = {}
     KEYS: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None:

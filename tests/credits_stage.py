@@ -64,6 +64,14 @@ SCENARIO: dict[str, Any] = {
         "tester": {"api": API, "token": "tester-token", "permissions": ["*.*"], "tenants": "type:test"},
         "retirer": {"api": API, "token": "retirer-token", "permissions": ["*.*"], "tenants": "type:retired"},
         "outdated": {"api": API, "token": "outdated-token", "permissions": ["*.*"], "tenants": "any", "expires": "+1h"},
+        # A role, and rights beside it: a user has the union (credits 5, D).
+        "both": {
+            "api": API,
+            "token": "both-token",
+            "role": "billing-auditor",
+            "tenants": [STAGING],
+            "permissions": ["payments.*", "users.token"],
+        },
         "useless": {"api": API, "token": "useless-token", "permissions": ["nothing.read"], "tenants": [STAGING]},
     },
     "pins": [
@@ -347,7 +355,7 @@ def request(id: str, tenant: str, locator: str | None, home: str = STAGING) -> R
     elif id == "updateCreditDistribution":
         sent = {**EMPTY, "addSources": [], "removeSources": [], "amount": 6}
     elif id == "createAuthToken":
-        sent = {"name": "nightly", "tenants": [], "permissions": ["*.*"], "expiresAt": None}
+        sent = {"name": "nightly", "tenants": [], "permissions": ["users.token"], "expiresAt": None}
     assert (sent is not None) == operation.has_body, id
     query = "?currency=USD" if id == "fetchLedgerAccount" else ""
     return Request(operation.method, operation.at(**params) + query, body=sent)

@@ -24,6 +24,7 @@ class Seeding:
     """Makes the records of the accounts API in a world."""
 
     SIZES: ClassVar[Sequence[str]] = ("accounts", "months")
+    LONG: ClassVar[Mapping[str, int]] = {"accounts": 1_000}
     KEYS: ClassVar[Mapping[str, str]] = {
         "accounts": "texts",
         "clientId": "text",

@@ -48,6 +48,7 @@ class Seeding:
         ),
         *("overrides", "journals", "lines", "customLedgers"),
     )
+    LONG: ClassVar[Mapping[str, int]] = {"journals": 300, "lines": 300, "customLedgers": 300}
     KEYS: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None:

@@ -24,6 +24,7 @@ class Seeding:
     """Makes the records of credits in a world."""
 
     SIZES: ClassVar[Sequence[str]] = ("accounts", "invoices", "payments")
+    LONG: ClassVar[Mapping[str, int]] = {"payments": 1_000, "invoices": 1_000}
     KEYS: ClassVar[Mapping[str, str]] = {"tenants": "texts", "permissions": "texts"}
 
     def __init__(self, making: Making, pins: Sequence[Pin]) -> None:
