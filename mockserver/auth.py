@@ -27,7 +27,7 @@ class Caller:
     account: id of the account that the token belongs to
     user: {id, name, icon?}: the person behind the token, or the token itself, as `audit` shows the author
     expires: canonical instant from which the token is no longer known; None = never
-    rights: the permissions of a token that has its own; empty = those of the role
+    rights: the permissions of a token that has its own; None = those of the role
     grants: of what the record `Grant` of its name says (access.yaml, `scope`), what the token is for; None = all of it
     more: what else a scenario says of it, for the API's own code
     """
@@ -39,7 +39,7 @@ class Caller:
     token_id: str
     user: Mapping[str, str] = field(repr=False)
     expires: str | None = None
-    rights: tuple[str, ...] = ()
+    rights: tuple[str, ...] | None = None
     grants: tuple[str, ...] | None = None
     api: str = ""
     more: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -107,6 +107,6 @@ class Cast:
             self._by_name[record["caller"]],
             token=token,
             expires=record.get("expires"),
-            rights=tuple(record.get("rights", ())),
+            rights=tuple(record["rights"]) if "rights" in record else None,
             grants=tuple(record["grants"]) if "grants" in record else None,
         )

@@ -45,7 +45,7 @@ def cast(server: MockServer) -> list[dict[str, Any]]:
             "name": each.name,
             "api": each.api,
             "role": each.role,
-            "permissions": list(each.rights),
+            "permissions": list(each.rights or ()),
             "account": each.account,
             "accountName": (server.worlds[each.api].layer.get("Account", each.account) or {}).get("name", ""),
             "grants": _grants(server, each),
@@ -89,7 +89,7 @@ def _row(server: MockServer, api: Api, caller: Caller) -> list[str]:
     shown = grants[0] if len(grants) == 1 and len(grants[0]) <= SHORT else _counted(grants, counted)
     return [
         f"    {caller.name}",
-        caller.role or _counted(list(caller.rights), "permissions"),
+        caller.role or _counted(list(caller.rights or ()), "permissions"),
         *([shown] if api.scope is not None else []),
         caller.token,
         "expired" if _is_expired(server, caller) else "",
@@ -110,7 +110,7 @@ def _attempt(server: MockServer, service: Service, callers: list[Caller], root: 
 
 
 def _may(api: Api, caller: Caller, operation: Operation) -> bool:
-    if caller.rights:
+    if caller.rights is not None:
         return suffices(caller.rights, operation.capabilities[0].needs, api.rule)
     return caller.role in operation.roles
 

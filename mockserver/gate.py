@@ -47,16 +47,16 @@ def role(x: Exchange) -> None:
         chosen = negotiation.choose(text(x.headers.get(b"accept")), x.endpoint.offers)
     x.capability = capability = x.service.capability(x.operation, chosen)
     # Refused before anything is looked up or read: a caller without the right must not learn what there is.
-    if x.caller.rights:
-        _own_rights(x, capability)
+    if x.caller.rights is not None:
+        _own_rights(x, capability, x.caller.rights)
     elif x.role not in capability.roles:
         raise _refused(x, capability)
 
 
-def _own_rights(x: Exchange, capability: Capability) -> None:
+def _own_rights(x: Exchange, capability: Capability, rights: tuple[str, ...]) -> None:
     """A caller that carries rights of its own needs those, and what an overlay took from its role it has lost, too."""
     api = x.service.api
-    if not suffices(x.caller.rights, capability.needs, api.rule):
+    if not suffices(rights, capability.needs, api.rule):
         raise Forbidden(f"{capability.id} needs {_needs(x, capability)}, which the token does not carry.")
     theirs = api.permissions.get(x.role)
     if theirs is not None and x.role not in capability.roles and suffices(theirs, capability.needs, api.rule):

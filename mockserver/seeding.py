@@ -60,7 +60,7 @@ class Seeding:
             token_id=part.name,
             user={"id": name, "name": name},
             expires=resolve_expiry(part.expires, self._making.start) if part.expires else None,
-            rights=tuple(part.more.get("permissions", ())),
+            rights=tuple(part.more["permissions"]) if "permissions" in part.more else None,
             more=dict(part.more),
         )
 

@@ -702,11 +702,16 @@ def test_a_token_holds_what_it_was_given_where_it_was_given(app):
     assert (me["permissions"], me["tenants"]) == (["credits.read"], [TENANT])
 
 
+def test_a_token_without_a_permission_may_do_nothing_whatever_its_user_may(app):
+    bearer = Client(app, token(app, "admin", permissions=[]).json)
+    assert bearer.get("//auth/users/whoami").json["permissions"] == []
+    assert bearer.get(f"//billing/{TENANT}/credits/list").status == 403
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"permissions": ["*.write"]},
-        {"permissions": []},
         {"tenants": ["10000000-0000-4000-8000-0000000000ff"]},
         {"expiresAt": "2020-01-01T00:00:00Z"},
         {"name": ""},

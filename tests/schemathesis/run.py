@@ -1,19 +1,20 @@
-"""A run of Schemathesis against the server in this process, as one role.
+"""A run of Schemathesis against one API of the server in this process, as one of its callers.
 
-`python -m tests.schemathesis.run --role vendor` prints what it found as JSON; exit status 1 if there is anything.
+`python -m tests.schemathesis.run --api billing --caller vendor` prints what it found as JSON; exit status 1 if there is
+anything.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tomllib
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,21 @@ from schemathesis.hooks import HookContext
 from schemathesis.schemas import BaseSchema
 
 from mockserver import MockServer, create_app
-from tests.schemathesis.hooks import Guide
+from tests.schemathesis.accepted import accepted
+from tests.schemathesis.guides.plain import Guide
 
 HERE = Path(__file__).parent
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
+NOBODY = "nobody"
+"""Who has no token."""
 
 
 @dataclass
 class Report:
     """What a run did and found."""
 
-    role: str
+    api: str
+    caller: str
     seed: int
     requests: int = 0
     statuses: dict[str, Counter[int]] = field(default_factory=dict)
@@ -50,30 +55,44 @@ class Report:
 
 
 def run(
-    role: str, *, seed: int = 1, phases: Sequence[str] = PHASES, examples: int = 10, without: Sequence[str] = ()
+    api: str,
+    caller: str,
+    *,
+    scenario: str = "default",
+    seed: int = 1,
+    phases: Sequence[str] = PHASES,
+    examples: int = 10,
+    without: Sequence[str] = (),
 ) -> Report:
     """One run. Registers hooks for the whole process, so a process makes one run.
 
+    api: a name or a folder; caller: by name in the scenario, or `nobody`
     examples: generated requests an operation and kind, at most; without: operationIds to leave out
     """
-    app = create_app("billing")
-    report = Report(role, seed)
-    guide = Guide(app, app.callers[role])
-    rows = tomllib.loads((HERE / "accepted.toml").read_text()).get("accepted", [])
+    app = create_app(api, scenario=scenario)
+    (service,) = app.services.values()
+    name, base = service.api.name, service.api.conventions.base
+    report = Report(name, caller, seed)
+    guided = guide(app, name, caller)
+
+    @schemathesis.hook
+    def before_load_schema(ctx: HookContext, raw_schema: dict[str, Any]) -> None:
+        guided.link(raw_schema)
 
     @schemathesis.hook
     def before_call(ctx: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-        guide.prepare(case)
+        guided.prepare(case)
 
     @schemathesis.hook
     def filter_failure(ctx: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-        row = next((row for row in rows if fits(row, failure, case, response)), None)
+        row = accepted(name, failure, case, response)
         if row is not None:
             report.accepted[row["name"]] += 1
         return row is None
 
+    token = None if caller == NOBODY else app.token(caller)
     schema: BaseSchema = schemathesis.openapi.from_asgi(
-        "/public/v1/billing/openapi.json", app, config=config(app, role, seed=seed, phases=phases, examples=examples)
+        f"{base}/openapi.json", app, config=config(token, seed=seed, phases=phases, examples=examples)
     )
     if without:
         schema = schema.exclude(operation_id=list(without))
@@ -83,56 +102,23 @@ def run(
     return report
 
 
-def config(app: MockServer, role: str, *, seed: int, phases: Sequence[str], examples: int) -> SchemathesisConfig:
+def guide(app: MockServer, api: str, caller: str) -> Guide:
+    """What knows an API's world for one of its callers: a module of guides/ by its name, else the plain guide."""
+    name = f"tests.schemathesis.guides.{api}"
+    kind: type[Guide] = import_module(name).Guide if find_spec(name) is not None else Guide
+    return kind(app, api, None if caller == NOBODY else app.callers[caller])
+
+
+def config(token: str | None, *, seed: int, phases: Sequence[str], examples: int) -> SchemathesisConfig:
     """schemathesis.toml with what differs from run to run."""
     raw = tomllib.loads((HERE / "schemathesis.toml").read_text())
     raw["seed"] = seed
     raw["generation"]["max-examples"] = examples
-    raw["auth"] = {"openapi": {"bearerAuth": {"bearer": app.token(role)}}}
+    if token is not None:
+        raw["auth"] = {"openapi": {"bearerAuth": {"bearer": token}}}
     for phase in PHASES:
         raw["phases"].setdefault(phase, {})["enabled"] = phase in phases
     return SchemathesisConfig.from_dict(raw)
-
-
-def fits(row: Mapping[str, Any], failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Whether a row of accepted.toml is about this failure."""
-    if row["code"] != failure.code or not fnmatchcase(case.operation.label, row.get("operations", "*")):
-        return False
-    if response.status_code != row.get("status", response.status_code):
-        return False
-    if "parameters" in row:
-        broken = set(re.findall(r"`(\w+)`", failure.message.partition(" in query")[0]))
-        if not broken or not broken <= set(row["parameters"]):
-            return False
-    invalid = failure.message.partition("Invalid component:")[2].strip()
-    if "says" in row and re.fullmatch(row["says"], invalid) is None:
-        return False
-    errors = _errors(response)
-    value = str((case.query or {}).get(row.get("within", ""), ""))
-    if "within" in row and not (errors and all(place.removesuffix("...") in value for place in errors)):
-        return False
-    if "places" in row and not (errors and all(re.fullmatch(row["places"], place) for place in errors)):
-        return False
-    # What is refused as unknown must be what was sent; else the refusal is about something that nobody said.
-    return not row.get("sent") or all(
-        _sent(case.body, place) in "".join(messages) for place, messages in errors.items()
-    )
-
-
-def _errors(response: Response) -> Mapping[str, list[str]]:
-    """What a refusal names as wrong: place to messages."""
-    try:
-        found: Mapping[str, list[str]] = json.loads(response.content).get("errors", {})
-    except ValueError:
-        return {}
-    return found
-
-
-def _sent(body: Any, place: str) -> str:
-    """How a message quotes the value that the body has at a dotted place."""
-    for name in place.split("."):
-        body = body.get(name) if isinstance(body, dict) else None
-    return repr(body) if isinstance(body, str) else "\0"
 
 
 def _start_chains_anew(schema: Any, app: MockServer) -> None:
@@ -184,7 +170,9 @@ def _note(report: Report, event: events.EngineEvent) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run once and print the report."""
     parser = ArgumentParser("python -m tests.schemathesis.run", description=__doc__)
-    parser.add_argument("--role", choices=("client", "vendor", "operations"), required=True)
+    parser.add_argument("--api", required=True, help="a name, or a folder with a slash in it")
+    parser.add_argument("--caller", required=True, help=f"one of the scenario's, or {NOBODY}")
+    parser.add_argument("--scenario", default="default", help="a name or a file")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES)
     parser.add_argument("--examples", type=int, default=10, help="generated requests an operation and kind, at most")

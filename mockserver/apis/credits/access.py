@@ -20,7 +20,9 @@ Grants = tuple[frozenset[str], ...]
 
 def rights(work: Work, caller: Caller) -> tuple[str, ...]:
     """The permissions that the caller holds now: a token's own, else those of the role."""
-    return caller.rights or tuple(sorted(work.api.permissions.get(caller.role, ())))
+    if caller.rights is not None:
+        return caller.rights
+    return tuple(sorted(work.api.permissions.get(caller.role, ())))
 
 
 def issue(work: Work, caller: Caller, grants: Grants) -> str:

@@ -72,10 +72,11 @@ class Seeding:
             rights=self._rights(part),
         )
 
-    def _rights(self, part: Part) -> tuple[str, ...]:
+    def _rights(self, part: Part) -> tuple[str, ...] | None:
         """The rights that a caller lists, with those of its role if it has one, too: a user has the union (D)."""
-        own = part.more.get("permissions", ())
-        return tuple(sorted({*own, *self._making.api.permissions.get(part.role, ())})) if own else ()
+        if "permissions" not in part.more:
+            return None
+        return tuple(sorted({*part.more["permissions"], *self._making.api.permissions.get(part.role, ())}))
 
     def _granted(self, part: Part, word: str) -> str:
         """A tenant that is assigned, by locator; or `any`, or all of a type."""
