@@ -20,6 +20,8 @@ JSON_LIMIT = 10_000_000
 FRAMING = 1_000_000
 """Bytes a multipart body may hold beside its file."""
 PARTS = 50
+DEEPEST = 100
+"""Lists and objects in each other: what is read by recursion, here and in what checks them, stays bounded."""
 # The parser of forms warns of each broken one; the caller is told, and nobody shall fill the terminal.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 UNREADABLE = "Bad Request"
@@ -72,9 +74,30 @@ def json(content: bytes) -> Any:
     """The value of a JSON body. Raises Invalid with the place where it cannot be read."""
     try:
         # The byte order mark that some clients put in front is not JSON, but its meaning is plain.
-        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        value = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise Invalid(f"the body is not valid JSON: {error}.", {"body": [f"{error}"]}, title=UNREADABLE) from None
+    # Nothing can be deeper than there are brackets; the rest is for the few bodies that have as many.
+    if content.count(b"[") + content.count(b"{") > DEEPEST and _is_deeper(value, DEEPEST):
+        what = f"nested more than {DEEPEST} deep"
+        raise Invalid(f"the body is {what}; write it flatter.", {"body": [f"{what.capitalize()}."]}, title=UNREADABLE)
+    return value
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects lie more than so many deep in each other."""
+    layer = [value]
+    for _ in range(most):
+        inner: list[Any] = []
+        for each in layer:
+            if type(each) is dict:
+                inner += each.values()
+            elif type(each) is list:
+                inner += each
+        if not inner:
+            return False
+        layer = inner
+    return any(type(each) in (dict, list) for each in layer)
 
 
 async def form(content_type: str, receive: Receive, limit: int) -> Form:

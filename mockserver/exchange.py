@@ -90,11 +90,17 @@ class Exchange:
     def begin(self) -> None:
         """Start the unit of work, or start it anew after waiting for the body."""
         self.work = work = self.world.work(self.caller.actor if self.endpoint.is_closed else SYSTEM)
-        work.params = self.params
         if (scope := self.service.api.scope) is not None and self.endpoint.is_closed:
             if scope.parameter is None:
                 work.realm = tuple(sorted(frozenset.intersection(*self.cast.grants(self.caller))))
                 self.role = scope.empty if scope.empty is not None and not work.realm else self.caller.role
             else:
-                value = self.params.get(scope.parameter)
-                work.realm = () if value is None else (value,)
+                if scope.parameter in self.params:
+                    # UUIDs are the same in capitals.
+                    value = self.params[scope.parameter]
+                    value = value.lower() if self.service.api.conventions.ids[scope.entity].form == "uuid" else value
+                    self.params = {**self.params, scope.parameter: value}
+                    work.realm = (value,)
+                else:
+                    work.realm = ()
+        work.params = self.params

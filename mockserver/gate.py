@@ -38,7 +38,7 @@ def scope(x: Exchange) -> None:
         kind = record.get(found.kinds) if record is not None and found.kinds is not None else None
         reaching = {value, EVERYWHERE, f"{found.kinds}:{kind}"}
         if record is None or any(reaching.isdisjoint(each) for each in grants):
-            raise OutOfScope(f"no rights in {found.parameter} {value} for {x.caller.name}, or there is none such.")
+            raise OutOfScope(f"no rights in {found.parameter} {value[:80]} for {x.caller.name}, or there is none such.")
 
 
 def role(x: Exchange) -> None:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from mockserver.exchange import Exchange
 
 
+NO_HEADERS: Mapping[str, str] = {}
+NO_STORE = {"Cache-Control": "no-store"}
+"""Of answers that hold a token"""
+
+
 class BrokenPromise(Exception):
     """An answer that would not be valid against the spec: our fault, never the caller's."""
 
@@ -326,12 +331,12 @@ def dense(value: Any) -> Any:
 # Answering
 
 
-def answer(x: Exchange, value: Any, status: int | None = None) -> Reply:
+def answer(x: Exchange, value: Any, status: int | None = None, *, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
     """A JSON answer that an API's own handler makes, found valid; by default with the operation's success."""
     status = x.endpoint.success if status is None else status
     value = wire.plain(value)
     _promise(x, x.endpoint.validator(status), value)
-    return Reply(status, wire.dump(value))
+    return Reply(status, wire.dump(value), headers=headers)
 
 
 def refused(x: Exchange, refusal: Refusal) -> Reply:

@@ -20,8 +20,8 @@ from mockserver.validators import Validators, problems
 LONGEST = 8_192
 """Characters of a query string."""
 NOT_THERE: Any = object()
-_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "integer": lambda text: int(text) if _WHOLE.fullmatch(text) else NOT_THERE,
     "number": lambda text: float(text) if _NUMBER.fullmatch(text) else NOT_THERE,
@@ -80,7 +80,7 @@ class Parameter:
 
     def fault(self, what: str) -> Invalid:
         """The refusal of this parameter."""
-        return Invalid(f"{self.name} {what}", {self.name: [f"{what[:1].upper()}{what[1:]}"]})
+        return Invalid(f"{self.name}: {what}", {self.name: [f"{what[:1].upper()}{what[1:]}"]})
 
 
 class Parameters:
@@ -140,14 +140,14 @@ def _parameter(declared: Mapping[str, Any], validators: Validators) -> Parameter
 
 def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
     if len(raw) > LONGEST:
-        raise Invalid(f"the query string has {len(raw)} characters; {LONGEST} are read.", {"query": ["Too long."]})
+        raise Invalid(f"the query string has {len(raw)} characters; {LONGEST} are read.")
     try:
         for item in raw.replace(b"+", b" ").split(b"&"):
             name, _, value = item.partition(b"=")
             if name:
                 yield unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
-        raise Invalid("the query string is not UTF-8; percent-encode UTF-8 bytes.", {"query": ["Not UTF-8."]}) from None
+        raise Invalid("the query string is not UTF-8; percent-encode UTF-8 bytes.") from None
 
 
 def _faults(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iterator[tuple[str, str]]:

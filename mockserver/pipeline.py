@@ -141,7 +141,9 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if method == "OPTIONS":
                 return Reply(204, b"", None, {"Allow": node.allow})
             mend = f"{method} is not defined here; there are: {node.allow}."
-            return self._problem(scope, first.side, 405, mend, headers={"Allow": node.allow})
+            return self._problem(
+                scope, first.side, 405, mend, headers={"Allow": node.allow}, operation=first.endpoint.id
+            )
         target, names = entry
         side, endpoint = target.side, target.endpoint
         world = side.world

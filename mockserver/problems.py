@@ -142,15 +142,20 @@ class Problems:
 
 
 def _faults(fault: Fault) -> list[dict[str, Any]]:
-    each = [{"fields": [place], "message": " ".join(said)} for place, said in (fault.errors or {}).items()]
+    each = [{"fields": [place], "message": _joined(said)} for place, said in (fault.errors or {}).items()]
     return each or [{"message": fault.detail}]
+
+
+def _joined(said: list[str]) -> str:
+    """Several messages as one: each is a sentence, or will do as a part of one."""
+    return "; ".join([*(each.rstrip(".") for each in said[:-1]), said[-1]]) if len(said) > 1 else said[0]
 
 
 def _whole(fault: Fault) -> str:
     """What is wrong, place by place, in one text: for bodies that have no place for single faults."""
     if not fault.is_scattered:
         return fault.detail
-    told = [f"{place}: {' '.join(said)}" for place, said in (fault.errors or {}).items()]
+    told = [f"{place}: {_joined(said)}" for place, said in (fault.errors or {}).items()]
     more = f" And {len(told) - MOST} more." if len(told) > MOST else ""
     return " ".join(told[:MOST]) + more
 

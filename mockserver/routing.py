@@ -49,7 +49,7 @@ class Routes(Generic[T]):
         An encoded slash is part of a segment, not a separator. One slash at the end is tolerated, as the vendor's
         framework does. A literal segment wins over a variable one.
         """
-        segments = raw_path.lstrip("/").split("/")
+        segments = raw_path.removeprefix("/").split("/")
         if segments and segments[-1] == "":
             segments.pop()
         if "%" in raw_path:

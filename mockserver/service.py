@@ -24,6 +24,8 @@ from specs.shapes import Property, shape
 from specs.tables import ALL, DERIVED, Api, Capability, Operation
 
 MULTIPART = "multipart/form-data"
+LONGEST = 80
+"""Characters of an id that a refusal repeats"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Endpoint:
         self.id = operation.id
         self.is_closed = not operation.open
         self._validators = validators
+        self._by_status: dict[int, jsonschema_rs.Draft202012Validator] = {}
         self._declared = declared
         self._items = items
         self._responses = spec["responses"]
@@ -122,7 +125,10 @@ class Endpoint:
 
     def validator(self, status: int) -> jsonschema_rs.Draft202012Validator:
         """The validator of a JSON answer with this status."""
-        return self._validators.compiled(self._responses[str(status)]["content"]["application/json"]["schema"])
+        if status not in self._by_status:
+            schema = self._responses[str(status)]["content"]["application/json"]["schema"]
+            self._by_status[status] = self._validators.compiled(schema)
+        return self._by_status[status]
 
     @property
     def _schema(self) -> Mapping[str, Any]:
@@ -266,13 +272,13 @@ class Service:
             row = work.row(entity, id)
         home = f"{key_of(operation.below)}.id"
         if row is None or at(row.record, home) != parent["id"]:
-            raise NotFound(f"no {_words(entity)} {id} below {parent['id']}.", entity)
+            raise NotFound(f"no {_words(entity)} {id[:LONGEST]} below {parent['id']}.", entity)
         return parent, row
 
     def _own(self, work: Work, entity: str, id: str) -> Row:
         row = work.row(entity, id)
         if row is None or not self.sees(work, entity, row.record):
-            raise NotFound(f"no {_words(entity)} {id}.", entity)
+            raise NotFound(f"no {_words(entity)} {id[:LONGEST]}.", entity)
         return row
 
     def capability(self, operation: Operation, chosen: str | None) -> Capability:

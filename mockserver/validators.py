@@ -210,7 +210,8 @@ _TYPES = {
 
 def _said(error: jsonschema_rs.ValidationError) -> str:
     """What is wrong with a value, in words that need no knowledge of JSON Schema."""
-    kind, value = error.kind, error.instance
+    kind = error.kind
+    value: Any = error.instance  # Any: the JSON value that the kind of error is about
     match kind:
         case jsonschema_rs.ValidationErrorKind.Required(property=missing):
             return f"{missing[:1].upper()}{missing[1:]} is required."
@@ -218,6 +219,12 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
             return f"must be {' or '.join(_TYPES[each] for each in _TYPES if each in types)}, not {_kind(value)}"
         case jsonschema_rs.ValidationErrorKind.MinLength(limit=1) | jsonschema_rs.ValidationErrorKind.MinItems(limit=1):
             return "must not be empty"
+        case jsonschema_rs.ValidationErrorKind.MaxItems(limit=most):
+            return f"must hold at most {most}, not {len(value)}"
+        case jsonschema_rs.ValidationErrorKind.MaxProperties(limit=most):
+            return f"must hold at most {most} members, not {len(value)}"
+        case jsonschema_rs.ValidationErrorKind.MaxLength(limit=most):
+            return f"must have at most {most} characters, not {len(value)}"
         case jsonschema_rs.ValidationErrorKind.Enum(options=options):
             return f"must be one of {', '.join('null' if each is None else str(each) for each in options)}"
         case jsonschema_rs.ValidationErrorKind.AnyOf():

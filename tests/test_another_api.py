@@ -47,11 +47,11 @@ def test_lists_are_worded_paged_sorted_and_linked_as_its_tables_say(app: MockSer
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("size=51", "Size 51 is greater than the maximum of 50."),
-        ("size=many", "Size must be a whole number, not 'many'."),
-        ("from=-1", "From -1 is less than the minimum of 0."),
-        ("sort=COLOUR", "Sort must be one of NAME, -NAME, PLACES, -PLACES."),
-        ("kind=street&kind=garage", "Kind stands 2 times; say it once."),
+        ("size=51", "size: 51 is greater than the maximum of 50."),
+        ("size=many", "size: must be a whole number, not 'many'."),
+        ("from=-1", "from: -1 is less than the minimum of 0."),
+        ("sort=COLOUR", "sort: must be one of NAME, -NAME, PLACES, -PLACES."),
+        ("kind=street&kind=garage", "kind: stands 2 times; say it once."),
         ("kind=%ff", "The query string is not UTF-8; percent-encode UTF-8 bytes."),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver.apis.accounts import tokens
 from mockserver.apis.accounts.summaries import shown, summary
 from mockserver.domain.errors import NotFound
-from mockserver.handlers import answer, disposition, refused
+from mockserver.handlers import NO_STORE, answer, disposition, refused
 from mockserver.negotiation import ranges
 from mockserver.reply import Reply
 
@@ -54,7 +54,7 @@ def RefreshOAuth2AccessToken(x: Exchange) -> Reply:
 
 def _told(x: Exchange, make: Callable[[Work, Mapping[str, Any]], dict[str, str]]) -> Reply:
     try:
-        return answer(x, make(x.work, x.work.body))
+        return answer(x, make(x.work, x.work.body), headers=NO_STORE)
     except tokens.Failed as failed:
         # Refused, and yet kept: the count of invalid attempts must not be forgotten with the rest.
         return refused(x, failed)
