@@ -133,6 +133,8 @@ def create_app(
     overlays = [str(each) for each in ([overlay] if isinstance(overlay, str | PathLike) else overlay)]
     loaded: dict[str, Api] = {}
     for name in apis or tables.names():
+        if not isinstance(name, str):
+            raise Options(f"{name!r} is no API's name; say create_app({', '.join(map(repr, tables.names()))}).")
         api = tables.load(name, overlays=overlays)
         if api.name in loaded:
             raise Options(f"{name}: {api.name} is served already; name each API once.")

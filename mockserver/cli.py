@@ -148,14 +148,16 @@ def matrix(apis: tuple[str, ...], overlay: tuple[Path, ...]) -> None:
     from specs.tables import TableError, load, names
 
     try:
-        for name in apis or names():
-            print(page(load(name, overlays=overlay)), end="")
+        pages = [page(load(name, overlays=overlay)) for name in apis or names()]
     except TableError as error:
         _fail(str(error))
+    print("".join(pages), end="")
 
 
 def _log(caller: str, method: str, path: str, status: int, detail: str) -> None:
-    print(f"{status} {caller} {method} {path}{'  ' + detail if detail else ''}", flush=True)
+    # One line a request, whatever it holds: what cannot be printed is written out.
+    line = f"{status} {caller} {method} {path}{'  ' + detail if detail else ''}"
+    print("".join(each if each.isprintable() else ascii(each)[1:-1] for each in line), flush=True)
 
 
 def main() -> None:

@@ -42,6 +42,8 @@ def add(app: MockServer, secret: bytes) -> None:
         return Response(kept["content"], media_type=described["contentType"], headers=headers)
 
     async def jobs(request: Request) -> Response:
+        if (refused := _only(request)) is not None:
+            return refused
         waiting = [
             {"id": job["id"], "api": api, "job": job["job"], "entity": job["entity"], "subject": job["subject"]}
             for api, world in app.worlds.items()
@@ -50,6 +52,8 @@ def add(app: MockServer, secret: bytes) -> None:
         return JSONResponse({"processing": app.world.processing.mode, "jobs": waiting})
 
     async def release(request: Request) -> Response:
+        if (refused := _only(request, "subject")) is not None:
+            return refused
         wanted = request.query_params.get("subject")
         # Only the jobs that wait now: what they start in turn waits for another word.
         there = {
@@ -61,6 +65,8 @@ def add(app: MockServer, secret: bytes) -> None:
         return JSONResponse({"ran": sum(app.worlds[api].run(_is_in(ids)) for api, ids in there.items())})
 
     async def reset(request: Request) -> Response:
+        if (refused := _only(request)) is not None:
+            return refused
         app.reset()
         return JSONResponse({"reset": True})
 
@@ -68,6 +74,16 @@ def add(app: MockServer, secret: bytes) -> None:
     app.add_url_rule(links.PREFIX + "/{api}/{id}", "file", file, methods=["GET"])
     app.add_url_rule("/__mock__/jobs", "jobs", jobs, methods=["GET"])
     app.add_url_rule("/__mock__/jobs/release", "release", release, methods=["POST"])
+
+
+def _only(request: Request, *names: str) -> Response | None:
+    """The refusal of a parameter that a page has not; a slip must not do more than was meant."""
+    for name in request.query_params:
+        if name not in names:
+            mend = f"there is: {', '.join(names)}" if names else "there is none"
+            said = f"No parameter {name[:80]!r} here; {mend}."
+            return JSONResponse({"title": "Bad Request", "status": 400, "detail": said}, 400)
+    return None
 
 
 def _is_in(ids: list[str]) -> Callable[[Record], bool]:

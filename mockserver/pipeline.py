@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import bodies, gate
+from mockserver import bodies, gate, links
 from mockserver.auth import Caller, Cast
 from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Refusal
@@ -35,6 +36,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Handler = Callable[[Exchange], Reply]
+PAGES = ("/docs", "/__mock__", links.PREFIX)
+"""Where our own pages lie, beside the APIs"""
 Log = Callable[[str, str, str, int, str], None]
 """Told of every request: caller's name, method, path with query, status, detail of a refusal."""
 
@@ -116,22 +119,54 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.partition(b"?")[0].decode("latin-1")
         found = self.routes.find(path)
-        if found is None and path in self._documents and scope["method"] in ("GET", "HEAD"):
-            await _send(send, scope, Reply(200, self._documents[path]))
-        elif found is None:
-            side = next((side for base, side in self._bases if path.startswith(base + "/") or path == base), None)
-            if side is None:
-                # Connexion's application wants to know that no operation was found.
-                await self.app(
-                    {**scope, "extensions": {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}}, receive, send
-                )
-            else:
-                await _send(send, scope, self._problem(scope, side, 404, f"no such path: {path[:200]}."))
-        else:
+        side = self._side(path) if found is None else next(iter(found[0].methods.values()))[0].side
+        if found is not None:
             reply = await self._answer(scope, receive, *found)
-            await _send(send, scope, reply)
-            if self.log is not None:
-                self.log(*self._told(scope, path, found[0], reply))
+        elif path in self._documents:
+            reply = self._document(scope, path)
+        elif side is not None:
+            reply = self._problem(scope, side, 404, f"no such path: {path[:200]}.")
+        elif _is_page(path):
+            await self._page(scope, path, receive, send)
+            return
+        else:
+            reply = self._nothing(path)
+        await _send(send, scope, reply)
+        if self.log is not None:
+            self.log(*self._told(scope, path, side, reply.status, reply.said))
+
+    def _side(self, path: str) -> Side | None:
+        """The API that a path belongs to, though it may be none of its operations'."""
+        return next((side for base, side in self._bases if path.startswith(base + "/") or path == base), None)
+
+    def _document(self, scope: Scope, path: str) -> Reply:
+        if scope["method"] in ("GET", "HEAD"):
+            return Reply(200, self._documents[path])
+        side = self._side(path)
+        assert side is not None
+        mend = f"{scope['method']} is not defined here; there are: GET, HEAD."
+        return self._problem(scope, side, 405, mend, headers={"Allow": "GET, HEAD"})
+
+    def _nothing(self, path: str) -> Reply:
+        """The answer to a path that is no API's and none of our own pages."""
+        bases = ", ".join(base for base, _ in self._bases)
+        said = f"No such path: {path[:200]}; the APIs are below {bases}; /docs shows them."
+        return Reply(404, orjson.dumps({"title": "Not Found", "status": 404, "detail": said}), said=said)
+
+    async def _page(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """Hand a request on to our own pages."""
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        # Connexion's application wants to know that no operation was found.
+        extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}
+        await self.app({**scope, "extensions": extensions}, receive, noted)
+        if self.log is not None:
+            self.log(*self._told(scope, path, None, status, ""))
 
     async def _answer(self, scope: Scope, receive: Receive, node: Node[Target], values: list[str]) -> Reply:
         method = scope["method"]
@@ -187,15 +222,16 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 operation=endpoint.id,
             )
 
-    def _told(self, scope: Scope, path: str, node: Node[Target], reply: Reply) -> tuple[str, str, str, int, str]:
+    def _told(
+        self, scope: Scope, path: str, side: Side | None, status: int, detail: str
+    ) -> tuple[str, str, str, int, str]:
         """What a log says of a request; never the token."""
-        target, _ = next(iter(node.methods.values()))
-        try:
-            name = target.side.cast.caller(dict(scope["headers"]).get(b"authorization")).name
-        except Refusal:
-            name = "-"
+        name = "-"
+        if side is not None:
+            with suppress(Refusal):
+                name = side.cast.caller(dict(scope["headers"]).get(b"authorization")).name
         query = scope.get("query_string", b"").decode("latin-1")
-        return name, scope["method"], f"{path}?{query}" if query else path, reply.status, reply.said
+        return name, scope["method"], f"{path}?{query}" if query else path, status, detail
 
     def _problem(
         self,
@@ -210,6 +246,11 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         parent = next((value for name, value in scope["headers"] if name == b"traceparent"), None)
         fault = Fault(status, detail, side.world, text(parent))
         return side.service.problems.reply(fault, operation=operation, headers=headers or {})
+
+
+def _is_page(path: str) -> bool:
+    """Whether a path may be one of our own pages."""
+    return path == "/" or any(path == page or path.startswith(f"{page}/") for page in PAGES)
 
 
 async def _content(x: Exchange, receive: Receive) -> bytes | bodies.Form:

@@ -138,7 +138,8 @@ class Problems:
         fault.title = fault.title or self._titles[fault.status]
         fault.code = fault.code or self._codes.get(fault.status)
         values = {name: make(fault) for name, make in makers}
-        return Reply(fault.status, orjson.dumps(fill(values)), self._wording["media"], headers, said=fault.detail)
+        content = orjson.dumps(fill(values))
+        return Reply(fault.status, content, self._wording["media"], headers, said=_whole(fault))
 
 
 def _faults(fault: Fault) -> list[dict[str, Any]]:
@@ -151,11 +152,16 @@ def _joined(said: list[str]) -> str:
     return "; ".join([*(each.rstrip(".") for each in said[:-1]), said[-1]]) if len(said) > 1 else said[0]
 
 
+def _told(place: str, said: list[str]) -> str:
+    # What is missing is its own place already.
+    return f"{place} is required." if said[0].endswith(" is required.") else f"{place}: {_joined(said)}"
+
+
 def _whole(fault: Fault) -> str:
     """What is wrong, place by place, in one text: for bodies that have no place for single faults."""
     if not fault.is_scattered:
         return fault.detail
-    told = [f"{place}: {_joined(said)}" for place, said in (fault.errors or {}).items()]
+    told = [_told(place, said) for place, said in (fault.errors or {}).items()]
     more = f" And {len(told) - MOST} more." if len(told) > MOST else ""
     return " ".join(told[:MOST]) + more
 

@@ -95,3 +95,18 @@ def test_an_answer_with_a_token_is_not_to_be_stored(app: MockServer) -> None:
     body = {"client_id": "finance-client", "client_secret": "finance-secret", "grant_type": "client_credentials"}
     issued = Client(app, None).post("//oauth2/v1/token", body)
     assert (issued.status, issued.headers["cache-control"]) == (200, "no-store")
+
+
+def test_a_path_that_is_no_apis_is_told_where_they_are(app: MockServer) -> None:
+    answer = Client(app, None).get("//v2/invoices")
+    assert answer.status == 404
+    assert "/v1/finance" in answer.json["detail"]
+    assert "/public/v1/billing" in answer.json["detail"]
+    assert "/docs" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["//v1/finance/openapi.json", "//billing/openapi.json"])
+def test_a_document_is_read_and_nothing_else(app: MockServer, path: str) -> None:
+    assert Client(app, None).get(path).status == 200
+    answer = Client(app, None).post(path, {})
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")

@@ -235,3 +235,25 @@ def test_off_the_loopback_it_warns() -> None:
     from mockserver.banner import banner as words
 
     assert "warning: 0.0.0.0 is reachable by others" in words(create_app("billing"), "0.0.0.0", 8000)
+
+
+def test_the_log_is_a_line_for_every_request_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    from mockserver import create_app
+    from mockserver.cli import _log
+    from tests.driver import Client
+
+    app = create_app("accounts", log=_log)
+    Client(app, app.token("finance")).get("//v1/finance/accounts?limit=101")
+    Client(app, app.token("finance")).get("//v1/finance/account")
+    Client(app, None).get("//nowhere\n200 finance GET /forged")
+    Client(app, None).post("//oauth2/v1/token", {"grant_type": 3})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["400", "finance", "GET"],
+        ["404", "finance", "GET"],
+        ["404", "-", "GET"],
+        ["400", "-", "POST"],
+    ]
+    assert "limit: 101 is greater than the maximum of 100" in lines[0]
+    assert "\\n200 finance" in lines[2] or "%0A200" in lines[2]
+    assert "client_id is required." in lines[3]

@@ -97,7 +97,7 @@ def _attempt(work: Work, holder: Record, fault: str | None) -> None:
     """
     user, most = holder["user"], work.api.conventions.rules["attempts"]
     wrong = int((work.get(ATTEMPTS, user) or {"wrong": 0})["wrong"])
-    locked = f"after {most} invalid attempts in a row {user} is locked; reset the world to unlock"
+    locked = f"after {most} invalid attempts in a row {user} is locked; POST /__mock__/reset unlocks"
     if wrong >= most:
         raise _failure(work, locked)
     if fault is None:
