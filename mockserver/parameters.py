@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import jsonschema_rs
 
 from mockserver.domain.errors import Invalid
-from mockserver.validators import Validators, problems
+from mockserver.validators import FORMS, Validators, problems
 
 LONGEST = 8_192
 """Characters of a query string."""
@@ -50,6 +50,7 @@ class Parameter:
 
     kind: of the value, or of each value of a list
     is_list: whether it holds values between commas, or, `exploded`, stands once for each
+    examples: pattern or format -> a text of that form, which refusals tell
     """
 
     name: str
@@ -59,6 +60,7 @@ class Parameter:
     required: bool
     default: Any
     validator: jsonschema_rs.Draft202012Validator
+    examples: Mapping[str, str]
 
     def read(self, said: Sequence[str]) -> Any:
         """The value. Raises Invalid, keyed by the name."""
@@ -75,7 +77,7 @@ class Parameter:
         if wrong:
             raise self.fault(f"{_MENDS[self.kind]}, not {','.join(said)[:60]!r}.")
         if not self.validator.is_valid(value):
-            raise self.fault("; ".join(each for _, each in _faults(self.validator, value)) + ".")
+            raise self.fault("; ".join(each for _, each in _faults(self, value)) + ".")
         return value
 
     def fault(self, what: str) -> Invalid:
@@ -127,6 +129,7 @@ def _parameter(declared: Mapping[str, Any], validators: Validators) -> Parameter
     schema = validators.resolve(declared["schema"])
     is_list = schema.get("type") == "array"
     inner = validators.resolve(schema.get("items", {})) if is_list else schema
+    forms = [inner[word] for word in FORMS if word in inner]
     return Parameter(
         name=declared["name"],
         kind=inner.get("type", "string"),
@@ -135,7 +138,16 @@ def _parameter(declared: Mapping[str, Any], validators: Validators) -> Parameter
         required=bool(declared.get("required", False)),
         default=schema.get("default"),
         validator=validators.compiled(schema),
+        # Its own come first: the locator of a payment where one is asked for.
+        examples={**validators.examples, **{form: each for each in _examples(declared) for form in forms}},
     )
+
+
+def _examples(declared: Mapping[str, Any]) -> Iterator[str]:
+    """The example of a parameter, or the first of several, where it is a text or a list of texts."""
+    given = [declared.get("example"), *(each.get("value") for each in declared.get("examples", {}).values())]
+    texts = [text for each in given for text in (each if isinstance(each, list) else [each]) if isinstance(text, str)]
+    yield from texts[:1]
 
 
 def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
@@ -150,7 +162,7 @@ def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
         raise Invalid("the query string is not UTF-8; percent-encode UTF-8 bytes.") from None
 
 
-def _faults(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iterator[tuple[str, str]]:
-    for place, messages in problems(validator, value):
+def _faults(parameter: Parameter, value: Any) -> Iterator[tuple[str, str]]:
+    for place, messages in problems(parameter.validator, value, parameter.examples):
         for message in messages:
             yield place, message.rstrip(".")

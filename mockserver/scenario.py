@@ -278,6 +278,9 @@ def _over(base: Scenario, file: _File) -> Scenario:
         changes["locales"] = _locales(file, values["locale"])
     sizes = {api: dict(each) for api, each in base.sizes.items()}
     for api, each in _mapping(file, "sizes", values.get("sizes")).items():
+        if each is not None and not isinstance(each, dict):
+            problem = f"{_shown(each)} will not do; sizes are told by API, as in sizes: {{billing: {{journals: 40}}}}."
+            raise file.fault(f"sizes.{api}", problem)
         sizes.setdefault(api, {})
         for what, count in _mapping(file, f"sizes.{api}", each).items():
             sizes[api][what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)

@@ -23,8 +23,8 @@ from mockserver.making import Draft, Making
 from mockserver.scenario import CALLER, Part, Pin, Scenario, ScenarioError, nearest
 from mockserver.service import Plugin
 from mockserver.world import Processing, World
-from specs.permissions import is_right
-from specs.tables import Api
+from specs.permissions import EVERYTHING, is_right
+from specs.tables import Api, Scope
 
 LOG = logging.getLogger("mockserver.seed")
 
@@ -134,8 +134,10 @@ def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: dateti
     seeding = kind(making, share.pins)
     seeding.catalog()
     for part in share.callers:
-        part = _checked(part, kind.KEYS)
+        part = _checked(part, kind.KEYS, api)
         making.cast.append(replace(seeding.cast(part), api=api.name))
+        if api.scope is not None and api.scope.grants in kind.KEYS:
+            _check_grants(part, api.scope)
         if api.scope is not None and draft.layer.get("Grant", part.name) is None:
             draft.layer.put("Grant", {"id": part.name, "values": list(part.more.get(api.scope.grants, ()))})
     seeding.history()
@@ -155,7 +157,7 @@ def _kind(api: Api) -> type[Seeding]:
     return seeding(api)
 
 
-def _checked(part: Part, keys: Mapping[str, str]) -> Part:
+def _checked(part: Part, keys: Mapping[str, str], api: Api) -> Part:
     """The caller with what the file says of it beyond what every API knows, each as its API wants it."""
     more: dict[str, Any] = {}
     for key, value in part.more.items():
@@ -168,6 +170,24 @@ def _checked(part: Part, keys: Mapping[str, str]) -> Part:
         else:
             raise part.fault("is one text, not a list of some.", key)
     for right in more.get("permissions", ()):
-        if not is_right(right):
-            raise part.fault(f"{right!r} is no permission; write resource.action, resource.* or *.*.", "permissions")
+        _check_right(part, right, api)
     return replace(part, more=more)
+
+
+def _check_grants(part: Part, scope: Scope) -> None:
+    """That it lists what its rights hold in, unless its role needs no list: left out by a slip, all it asks is 403."""
+    if scope.grants not in part.more and part.role not in (scope.empty, scope.unbound):
+        raise part.fault(f"no {scope.grants}; list what it may see, or say {scope.grants}: [] if that is nothing.")
+
+
+def _check_right(part: Part, right: str, api: Api) -> None:
+    """That a right is one, and that both halves of it are words of the API's: a slip would open nothing, silently."""
+    if not is_right(right):
+        raise part.fault(f"{right!r} is no permission; write resource.action, resource.* or *.*.", "permissions")
+    needed = {need for capability in api.capabilities for need in capability.needs}
+    resources = {need.partition(".")[0] for need in needed}
+    actions = {need.partition(".")[2] for need in needed}
+    resource, _, action = right.partition(".")
+    if resource not in {*resources, "*"} or action not in {*actions, "*"}:
+        known = {*needed, *(f"{each}.*" for each in resources), EVERYTHING}
+        raise part.fault(f"no operation knows {right!r}; {nearest(right, known)}", "permissions")

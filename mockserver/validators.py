@@ -17,6 +17,10 @@ Namer = Callable[[Any], Any]
 Converter = Callable[[Any, str], Any]
 _BOUNDS = {"int32": 2**31, "int64": 2**63}
 _LONGEST = 200
+_SHOWN = 60
+_NO_EXAMPLES: Mapping[str, str] = {}
+FORMS = ("pattern", "format")
+"""What a schema says of the form of a text."""
 
 
 class Validators:
@@ -28,6 +32,8 @@ class Validators:
     def __init__(self, document: Mapping[str, Any], *, exact: bool = False) -> None:
         self._exact = exact
         self._schemas = {name: plain(schema) for name, schema in document["components"]["schemas"].items()}
+        self.examples = dict(_examples(document["components"]["schemas"]))
+        """A value of each form: by the pattern or the format that a schema with an example has."""
 
     def compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
         """The validator of a schema that may refer to the document's components."""
@@ -57,7 +63,7 @@ class Validators:
         def read(value: Any) -> Any:
             named = name(value) if name is not None else value
             if not validator.is_valid(named):
-                raise Faulty("The body is not valid; see errors.", dict(problems(validator, named)))
+                raise Faulty("The body is not valid; see errors.", dict(problems(validator, named, self.examples)))
             return convert(named, "") if convert is not None else named
 
         return read
@@ -183,17 +189,36 @@ def _is_date(schema: Schema) -> bool:
     return "date-time" in formats
 
 
-def problems(validator: jsonschema_rs.Draft202012Validator, value: Any) -> Iterator[tuple[str, list[str]]]:
+def _examples(schemas: Any) -> Iterator[tuple[str, str]]:
+    """Pattern or format, and a text of that form, of all the schemas below."""
+    if isinstance(schemas, Mapping):
+        if isinstance(schemas.get("example"), str):
+            yield from ((schemas[word], schemas["example"]) for word in FORMS if isinstance(schemas.get(word), str))
+        schemas = list(schemas.values())
+    for each in schemas if isinstance(schemas, list) else ():
+        yield from _examples(each)
+
+
+def problems(
+    validator: jsonschema_rs.Draft202012Validator, value: Any, examples: Mapping[str, str] = _NO_EXAMPLES
+) -> Iterator[tuple[str, list[str]]]:
+    """What is wrong with a value: place and messages.
+
+    examples: pattern or format -> a text of that form, which the messages tell
+    """
     found: dict[str, list[str]] = {}
     for error in validator.iter_errors(value):
         path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path).lstrip(".")
-        message = _said(error)
+        message = _said(error, examples)
         if error.kind.name == "required":
             missing = getattr(error.kind, "property", "")
             path = f"{path}.{missing}".lstrip(".")
         if len(message) > _LONGEST:
             message = message[: _LONGEST - 3] + "..."
-        found.setdefault(path or "body", []).append(message)
+        said = found.setdefault(path or "body", [])
+        # What breaks a pattern and a format is of a wrong form but once.
+        if message not in said:
+            said.append(message)
     yield from found.items()
 
 
@@ -208,7 +233,7 @@ _TYPES = {
 }
 
 
-def _said(error: jsonschema_rs.ValidationError) -> str:
+def _said(error: jsonschema_rs.ValidationError, examples: Mapping[str, str]) -> str:
     """What is wrong with a value, in words that need no knowledge of JSON Schema."""
     kind = error.kind
     value: Any = error.instance  # Any: the JSON value that the kind of error is about
@@ -230,8 +255,24 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
         case jsonschema_rs.ValidationErrorKind.AnyOf():
             # The only alternatives in a body are the two spellings of a date.
             return "is no date or date-time, such as 2026-03-31 or 2026-03-31T09:00:00.000Z"
+        case jsonschema_rs.ValidationErrorKind.Format(format="date"):
+            return f"{_shown(value)} is no date, such as 2026-03-31."
+        case jsonschema_rs.ValidationErrorKind.Format(format="date-time"):
+            return f"{_shown(value)} is no date-time, such as 2026-03-31T09:00:00.000Z."
+        case (
+            jsonschema_rs.ValidationErrorKind.Format(format=form)
+            | jsonschema_rs.ValidationErrorKind.Pattern(pattern=form)
+        ):
+            # Never the form itself: a regular expression tells the mend to few.
+            example = f", such as {examples[form]}" if form in examples else ""
+            return f"{_shown(value)} is not of the right form{example}."
         case _:
             return error.message
+
+
+def _shown(value: str) -> str:
+    """A text in quotes, short enough to leave room for what is said of it."""
+    return json.dumps(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...", ensure_ascii=False)
 
 
 def _kind(value: Any) -> str:

@@ -197,6 +197,8 @@ def invoices_are_settled_when_nothing_remains(books: Books) -> Iterator[Any]:
         is_settled = invoice["invoiceState"] == "settled"
         if is_settled is not ("settledTime" in invoice) or (is_settled and invoice["totalRemainingAmount"]):
             yield invoice
+        if is_settled and any(item["remainingAmount"] for item in invoice["invoiceItems"]):
+            yield invoice
         # One that never owed anything stays open until it is settled by name.
         if invoice["invoiceState"] == "open" and not invoice["totalRemainingAmount"] and invoice["totalAmount"]:
             yield invoice

@@ -60,7 +60,7 @@ SCENARIO: dict[str, Any] = {
             for name, (role, permissions, _) in TABLE.items()
         },
         "elsewhere": {"api": API, "token": "elsewhere-token", "permissions": ["*.*"], "tenants": [TRAINING]},
-        "nowhere": {"api": API, "token": "nowhere-token", "permissions": ["*.*"]},
+        "nowhere": {"api": API, "token": "nowhere-token", "permissions": ["*.*"], "tenants": []},
         "tester": {"api": API, "token": "tester-token", "permissions": ["*.*"], "tenants": "type:test"},
         "retirer": {"api": API, "token": "retirer-token", "permissions": ["*.*"], "tenants": "type:retired"},
         "outdated": {"api": API, "token": "outdated-token", "permissions": ["*.*"], "tenants": "any", "expires": "+1h"},
@@ -72,7 +72,7 @@ SCENARIO: dict[str, Any] = {
             "tenants": [STAGING],
             "permissions": ["payments.*", "users.token"],
         },
-        "useless": {"api": API, "token": "useless-token", "permissions": ["nothing.read"], "tenants": [STAGING]},
+        "useless": {"api": API, "token": "useless-token", "permissions": ["accounting.list"], "tenants": [STAGING]},
     },
     "pins": [
         {"api": API, **pin}

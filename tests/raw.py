@@ -108,7 +108,8 @@ def assert_problem(app: MockServer, answer: Answer, status: int, place: str | No
     assert answer.status == status, answer
     assert answer.headers["content-type"].partition(";")[0] in ("application/json", "application/problem+json")
     problem = answer.json
-    errors = list(app.services["billing"].validators.compiled({"$ref": "#/components/schemas/Problem"}).iter_errors(problem))
+    schema = {"$ref": "#/components/schemas/Problem"}
+    errors = list(app.services["billing"].validators.compiled(schema).iter_errors(problem))
     assert not errors, (problem, errors)
     assert problem["status"] == status
     assert "Traceback" not in answer.text

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from mockserver import plugins, scenario, seed, wire
-from mockserver.apis.accounts.catalog import KINDS, documents
+from mockserver import create_app, plugins, scenario, seed, wire
+from mockserver.apis.accounts.catalog import IDS, KINDS, documents
+from mockserver.apis.accounts.countries import COUNTRIES
+from mockserver.apis.accounts.pins import MEMBERS, TYPES
 from mockserver.apis.accounts.rules import months_before, window
 from mockserver.apis.accounts.words import LANGUAGES
 from mockserver.scenario import ScenarioError
@@ -21,6 +23,7 @@ from mockserver.service import Service
 from mockserver.store import Record
 from mockserver.world import World
 from specs import tables
+from tests.driver import Client
 
 API = tables.load("accounts")
 PLUGIN = plugins.plugin(API)
@@ -251,6 +254,21 @@ def test_what_is_pinned_is_as_it_says_and_the_rest_is_drawn(write: Write) -> Non
     assert re.fullmatch(r"PMT\d{13}", other["id"])
 
 
+def test_a_pin_may_be_of_the_world_s_day_and_that_moves_with_the_start(write: Write) -> None:
+    path = write(MINE + "  - {api: accounts, entity: Invoice, account: Mine Ltd, date: 2026-03-16}\n")
+    assert [invoice["date"] for invoice in rows(build(path), "Invoice")] == ["2026-03-16"]
+    with pytest.raises(ScenarioError, match="2026-03-16 is after the world's day, 2026-03-15"):
+        build(path, now=datetime(2026, 3, 15, 9, tzinfo=UTC))
+
+
+def test_a_holder_may_list_no_account_and_then_sees_nothing(write: Write) -> None:
+    path = write(MINE.replace("pins:", "  x: {token: x, role: holder, accounts: []}\npins:"))
+    app = create_app("accounts", scenario=path)
+    assert grants(app.world, "x") == []
+    assert Client(app, "x").get("//v1/finance/accounts").status == 403
+    assert Client(app, app.token("me")).get("//v1/finance/accounts").status == 200
+
+
 def test_an_amount_below_0_makes_a_credit_memo(write: Write) -> None:
     world = build(write(MINE + "  - {api: accounts, entity: Invoice, account: Mine Ltd, amount: -1}\n"))
     assert [invoice["type"] for invoice in rows(world, "Invoice")] == ["CREDIT_MEMO"]
@@ -318,6 +336,8 @@ REFUSED = {
     "{entity: Invoice, account: Mine Ltd, amount: much}": "amount: much will not do",
     "{entity: Invoice, account: Mine Ltd, date: 2026-13-01}": "date: '2026-13-01' is no date; write",
     "{entity: Invoice, account: Mine Ltd, date: -1y}": "date: '-1y' is no date",
+    "{entity: Invoice, account: Mine Ltd, date: 2026-03-17}": "date: 2026-03-17 is after the world's day, 2026-03-16: ",
+    "{entity: Payment, account: Mine Ltd, date: 2027-01-01}": "say an earlier one, or back from it like -3d, or",
     "{entity: Invoice, account: Mine Ltd, documents: [DETAILED_DOC_EN]}": "documents: no document 'DETAILED_DOC_EN'",
     "{entity: Invoice, account: Mine Ltd, documents: [NF_URL_NA, NF_URL_NA]}": "NF_URL_NA stands there twice",
     "{entity: Invoice, account: Mine Ltd, amount: -1, documents: [BOLETO_PDF_NA]}": "CREDIT_MEMO has no BOLETO_PDF_NA",
@@ -346,7 +366,7 @@ def test_parents_that_go_round_in_a_circle_are_refused_with_the_way(write: Write
 
 CIRCLE = (("222222", "333333"), ("333333", "444444"), ("444444", "222222"))
 WRONG = {
-    "{token: x, role: holder}": "x.accounts: holder without accounts; list some accounts, or say accounts: all.",
+    "{token: x, role: holder}": "callers.x: no accounts; list what it may see, or say accounts: [] if that is nothing.",
     "{token: x, role: outsider, accounts: all}": "outsider with accounts; drop the accounts, or name the role holder.",
     "{token: x, role: holder, accounts: [Nobody]}": "no account 'Nobody'; there are: 123456, Mine Ltd.",
     "{token: x, role: holder, account: Mine Ltd}": "nobody calls for a single account here; list some under accounts.",
@@ -363,6 +383,61 @@ def test_a_caller_is_refused_in_one_line_that_says_where(write: Write, caller: s
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("my-world.yaml:4: callers.x")
     assert WRONG[caller] in str(caught.value)
+
+
+# What the README promises
+
+README = (scenario.HOME / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("### Of accounts\n")[1].split("\n### ")[0]
+HELD = README.split("### What accounts holds\n")[1].split("\n### ")[0]
+DOCUMENTS = re.findall(r"^\| ([A-Z_, ]+_(?:EN|NA)) \| ([A-Z_, ]+) \|", SECTION, re.MULTILINE)
+
+
+def told(prefix: str) -> list[list[str]]:
+    """The cells of the rows that are about ids of this beginning."""
+    lines = (line for line in HELD.splitlines() if re.match(rf"\| {prefix}\d+ \|", line))
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def test_the_readme_tells_every_member_of_every_pin() -> None:
+    rows = set(re.findall(r"^\| (\w+) \| (\w+) \|", SECTION, re.MULTILINE)) - {("Entity", "Member")}
+    assert rows == {(entity, member) for entity, members in MEMBERS.items() for member in members}
+
+
+def test_the_readme_tells_every_word_that_there_is_to_choose_from() -> None:
+    assert [each for each in (*COUNTRIES, *LANGUAGES, *TYPES) if not re.search(rf"\b{each}\b", SECTION)] == []
+
+
+@pytest.mark.parametrize(("names", "types"), DOCUMENTS)
+def test_the_readme_tells_which_documents_a_type_has(names: str, types: str) -> None:
+    for name in names.split(", "):
+        assert set(types.split(", ")) == set(IDS[name].types)
+
+
+def test_the_readme_names_every_kind_of_document() -> None:
+    assert {IDS[name] for names, _ in DOCUMENTS for name in names.split(", ")} == set(KINDS)
+
+
+@pytest.mark.parametrize("row", told("7"), ids=lambda row: row[0])
+def test_accounts_are_as_the_readme_says(world: World, row: list[str]) -> None:
+    (record,) = (each for each in rows(world, "Account") if each["id"] == row[0])
+    assert [record["accountName"], record.get("parentAccountNumber", "")] == row[1:3]
+    assert row[3].startswith(record["country"])
+    assert ("EXCEL" in row[3]) == (record["invoiceFormat"] == "EXCEL")
+    assert record["billingFrequency"] == "MONTHLY" or record["billingFrequency"] in row[3]
+    assert ("no invoice" in row[3]) == (not of(world, "Invoice", row[0]))
+
+
+@pytest.mark.parametrize("row", [*told("8"), *told("PMT")], ids=lambda row: row[0])
+def test_invoices_and_payments_are_as_the_readme_says(world: World, row: list[str]) -> None:
+    (record,) = (each for each in (*rows(world, "Invoice"), *rows(world, "Payment")) if each["id"] == row[0])
+    assert [record["account"]["id"], record["type"], str(record["amount"]), record["date"]] == row[1:5]
+    assert (record["date"] < window(date(2026, 3, 16), 12).first) == ("not shown" in row[5])
+
+
+def test_the_readme_lists_everything_that_is_pinned() -> None:
+    pinned = [pin.id for pin in scenario.load("default").pins if pin.api == "accounts"]
+    assert pinned == [row[0] for row in (*told("7"), *told("8"), *told("PMT"))]
 
 
 # Which documents an invoice has

@@ -51,22 +51,6 @@ def test_what_is_taken_is_within_every_bound(stated, owed, left):
     assert taken in (stated, owed, left)
 
 
-@given(amounts, st.lists(st.tuples(some, some), max_size=6))
-def test_stated_amounts_stay_and_the_others_share_what_they_leave(amount, rows):
-    stated, room = [row[0] for row in rows], [row[1] for row in rows]
-    filled = rules.filled(amount, stated, room)
-    fixed = rules.total(each for each in stated if each is not None)
-    assert all(said in (None, made) for said, made in zip(stated, filled, strict=True))
-    assert all(
-        made <= bound
-        for said, bound, made in zip(stated, room, filled, strict=True)
-        if said is None and bound is not None
-    )
-    assert rules.total(filled) <= max(amount, fixed)
-    if fixed <= amount and any(said is None and bound is None for said, bound in rows):
-        assert rules.total(filled) == amount
-
-
 @given(items, amounts)
 def test_what_an_invoice_takes_falls_on_its_items_to_the_cent(remaining, amount):
     owed = rules.owed(remaining)

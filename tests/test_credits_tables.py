@@ -650,6 +650,15 @@ def test_responses_are_closed_and_never_null() -> None:
                 assert part["additionalProperties"] is False, (each.id, part["description"])
 
 
+def test_a_draft_may_grow_to_what_a_request_may_hold() -> None:
+    schemas = resolved()["components"]["schemas"]
+    most = API.conventions.rules["drafts"]
+    held = schemas["CreditDistributionCreateRequest"]["properties"]
+    assert (most["sources"], most["targets"]) == (held["sources"]["maxItems"], held["targets"]["maxItems"])
+    assert most["targets"] == schemas["PaymentCreateRequest"]["properties"]["targets"]["maxItems"]
+    assert most["data"] == schemas["FreeData"]["maxProperties"]
+
+
 def test_requests_are_open_so_that_unknown_members_are_ignored() -> None:
     for each in operations(resolved()):
         for part in subschemas(each.spec.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.domain.errors import Invalid
+from mockserver.parameters import Parameters
 from mockserver.validators import Validators
 from tests.driver import Client
 
@@ -55,6 +56,57 @@ def test_a_wrong_member_is_told_in_plain_words(members: dict[str, Any], place: s
     with pytest.raises(Invalid) as refused:
         read({"name": "x", **members})
     assert refused.value.errors == {place: [said]}
+
+
+FORMS: dict[str, Any] = {
+    "Code": {"type": "string", "pattern": "^[A-Z]{3}$", "example": "EUR"},
+    "Id": {
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9a-f-]{36}$",
+        "example": "10000000-0000-4000-8000-000000000001",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        ({"$ref": "#/components/schemas/Code"}, "eur", '"eur" is not of the right form, such as EUR.'),
+        (
+            {"$ref": "#/components/schemas/Id"},
+            "x" * 300,
+            f'"{"x" * 60}..." is not of the right form, such as 10000000-0000-4000-8000-000000000001.',
+        ),
+        ({"type": "string", "pattern": "^a$"}, "b", '"b" is not of the right form.'),
+        ({"type": "string", "format": "date"}, "2026-02", '"2026-02" is no date, such as 2026-03-31.'),
+        (
+            {"type": "string", "format": "date-time"},
+            "soon",
+            '"soon" is no date-time, such as 2026-03-31T09:00:00.000Z.',
+        ),
+    ],
+)
+def test_a_wrong_form_is_told_once_and_by_an_example(schema: dict[str, Any], value: str, said: str) -> None:
+    read = Validators({"components": {"schemas": FORMS}}).reader({"type": "object", "properties": {"it": schema}})
+    with pytest.raises(Invalid) as refused:
+        read({"it": value})
+    assert refused.value.errors == {"it": [said]}
+
+
+@pytest.mark.parametrize(
+    ("more", "value", "said"),
+    [
+        ({"example": "ABC"}, "x", '"x" is not of the right form, such as ABC.'),
+        ({"examples": {"one": {"value": "ABC"}}}, "x", '"x" is not of the right form, such as ABC.'),
+        ({}, "x", '"x" is not of the right form, such as EUR.'),
+    ],
+)
+def test_a_wrong_parameter_is_told_by_its_own_example_first(more: dict[str, Any], value: str, said: str) -> None:
+    declared = {"name": "code", "in": "path", "schema": {"$ref": "#/components/schemas/Code"}, **more}
+    with pytest.raises(Invalid) as refused:
+        Parameters([declared], Validators({"components": {"schemas": FORMS}})).read_path({"code": value})
+    assert refused.value.errors == {"code": [said]}
 
 
 def test_a_missing_member_is_named() -> None:

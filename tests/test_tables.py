@@ -1102,10 +1102,7 @@ WRONG = [
         Wrong(f"garage conventions: {name}", "conventions.yaml", old, new, says, "garage")
         for name, old, new, says in PARKED_CONVENTIONS
     ),
-    *(
-        Wrong(f"garage spec: {name}", "openapi.yaml", old, new, says, "garage")
-        for name, old, new, says in PARKED_SPEC
-    ),
+    *(Wrong(f"garage spec: {name}", "openapi.yaml", old, new, says, "garage") for name, old, new, says in PARKED_SPEC),
     *(Wrong(f"access: {name}", "access.yaml", old, new, says) for name, old, new, says in ACCESS),
     *(Wrong(f"machines: {name}", "machines.yaml", old, new, says) for name, old, new, says in MACHINES),
     *(Wrong(f"visibility: {name}", "visibility.yaml", old, new, says) for name, old, new, says in VISIBILITY),

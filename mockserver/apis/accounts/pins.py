@@ -105,17 +105,24 @@ def _amount(pin: Pin, value: Any, place: str, today: date) -> Decimal:
 
 
 def _day(pin: Pin, value: Any, place: str, today: date) -> str:
-    """A date as it stands, or one counted back from the world's day: so a pin keeps its age whatever `now` is."""
+    """A date as it stands, or one counted back from the world's day: so a pin keeps its age whatever `now` is.
+
+    None after that day, where what is shown ends (accounts 7, M).
+    """
     text = str(value)
     back = _BACK.fullmatch(text)
     if text and back is not None:
         return (months_before(today, int(back[1] or 0)) - timedelta(days=int(back[2] or 0))).isoformat()
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text)
     except ValueError:
         raise pin.fault(
             f"{value!r} is no date; write 2026-02-01, or back from the world's day: -12mo, -30d, -12mo-1d.", place
         ) from None
+    if day > today:
+        mend = "it would never be shown; say an earlier one, or back from it like -3d, or set `now`"
+        raise pin.fault(f"{day} is after the world's day, {today}: {mend}.", place)
+    return day.isoformat()
 
 
 def _documents(pin: Pin, value: Any, place: str, today: date) -> list[str]:

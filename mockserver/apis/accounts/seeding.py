@@ -123,11 +123,8 @@ class Seeding:
             raise part.fault("nobody calls for a single account here; list some under accounts.", "account")
         grants = self._granted(part)
         closed = self._making.api.scope.empty if self._making.api.scope is not None else None
-        if (part.role == closed) == bool(grants):
-            mend = (
-                "drop the accounts, or name the role holder" if grants else "list some accounts, or say accounts: all"
-            )
-            raise part.fault(f"{part.role} {'with' if grants else 'without'} accounts; {mend}.", "accounts")
+        if part.role == closed and grants:
+            raise part.fault(f"{part.role} with accounts; drop the accounts, or name the role holder.", "accounts")
         more = {
             "clientId": part.more.get("clientId", f"{part.name}-client"),
             "clientSecret": part.more.get("clientSecret", f"{part.name}-secret"),

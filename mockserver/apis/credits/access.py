@@ -32,7 +32,9 @@ def issue(work: Work, caller: Caller, grants: Grants) -> str:
     """
     body = work.body
     _check_rights(body["permissions"], rights(work, caller))
-    _check_tenants(work, body["tenants"], grants)
+    # UUIDs are the same in capitals (RFC 9562, 4); the other words have none.
+    tenants = [word.lower() for word in body["tenants"]]
+    _check_tenants(work, tenants, grants)
     expires = body.get("expiresAt")
     if expires is not None and expires <= work.now:
         raise Invalid("expiresAt: lies in the past.", {"expiresAt": ["Name an instant to come."]})
@@ -43,7 +45,7 @@ def issue(work: Work, caller: Caller, grants: Grants) -> str:
         "caller": caller.name,
         "name": body["name"],
         "rights": list(body["permissions"]),
-        "grants": list(body["tenants"]),
+        "grants": tenants,
     }
     work.put(ENTITY, {**record, **({"expires": expires} if expires is not None else {})})
     return token

@@ -104,7 +104,7 @@ class Catalog:
             "type": said.text("type", "ConsumerAccount"),
             "accountState": state,
             "billingLevel": said.text("billingLevel", "account"),
-            "currency": said.text("currency", tenant["defaultCurrency"]),
+            "currency": said.currency(default=tenant["defaultCurrency"]),
             **{name: said.text(name) for name in plans if name in said},
         }
         if plans[0] in said:
@@ -123,7 +123,7 @@ class Catalog:
             "billingLevel": "account",
             "currency": making.random.choice(CURRENCIES),
         }
-        if making.random.random() < 0.1:
+        if making.random.random() < 0.1 and tenant["shortfallTolerancePlans"]:
             members["shortfallTolerancePlanName"] = next(iter(tenant["shortfallTolerancePlans"]))
         self.accounts.append(self._keep("Account", None, members))
 

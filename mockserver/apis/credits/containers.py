@@ -50,6 +50,8 @@ class Container:
         if self.invoice is None:
             return balances.balance(work, self.account, currency)
         invoice = self.record(work)
+        if invoice["invoiceState"] == "discarded":
+            return rules.ZERO
         return rules.owed([-each for each in invoices.remaining(invoice)], self._position(invoice))
 
     def take(self, work: Work, credit: tuple[str, str], amount: Decimal) -> None:

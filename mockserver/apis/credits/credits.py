@@ -70,11 +70,6 @@ def applied(work: Work, invoice: Record, *wanted: str) -> list[tuple[str, Row]]:
     return sorted(rows, key=lambda pair: _age(pair[1]))
 
 
-def is_taken(work: Work, locator: str) -> bool:
-    """Whether there is a credit of this locator, of whatever kind."""
-    return any(work.row(entity, locator) is not None for entity in KINDS)
-
-
 def of(work: Work, entity: str, row: Row) -> Row:
     """The credit that sums up one version of a record."""
     kept: Row | None = row.views.get(Kind)

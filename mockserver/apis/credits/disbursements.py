@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from mockserver.apis.credits import balances, containers, drafts, records, reversals, rules, validation
+from mockserver.apis.credits import balances, containers, drafts, moves, records, reversals, rules, validation
 from mockserver.apis.credits.registry import WORKFLOWS
 from mockserver.store import Record
 from mockserver.work import Work
@@ -36,18 +36,18 @@ def make(work: Work) -> Record:
 @WORKFLOWS.effect(ENTITY, "validate")
 def validated(work: Work, disbursement: Record) -> None:
     """With every amount computed it can be approved, or stays the draft that it was and says why not."""
-    filled = drafts.filled(work, disbursement)
-    faults = list(_faults(work, filled))
+    filled, stuck = moves.tried(work, ENTITY, disbursement)
+    faults = list(_faults(work, filled, stuck))
     validation.conclude(work, ENTITY, disbursement if faults else filled, faults)
 
 
-def _faults(work: Work, disbursement: Record) -> Iterator[validation.Fault]:
+def _faults(work: Work, disbursement: Record, stuck: Iterable[validation.Fault]) -> Iterator[validation.Fault]:
     tenant = work.need("Tenant", disbursement["tenantLocator"])
     yield from validation.configured(KIND, disbursement, tenant["disbursementTypes"])
     yield from validation.owner(work, KIND, disbursement, ["sources"])
     yield from validation.standing(work, disbursement, "sources")
     yield from validation.sums(KIND, disbursement, "sources")
-    yield from validation.covered(work, disbursement)
+    yield from stuck
     for item in disbursement["sources"]:
         if item["containerType"] != "account":
             # A negative invoice settles into the balance first; it is never refunded by itself (credits 11.4, D).
@@ -63,7 +63,8 @@ def was_reset(work: Work, disbursement: Record) -> None:
 @WORKFLOWS.effect(ENTITY, "execute")
 def executed(work: Work, disbursement: Record) -> None:
     """The balance is paid out. Raises Conflict where it holds less by now."""
-    fed = -disbursement["amount"]
+    mend = "reset the disbursement and lower it, or reject it."
+    fed = moves.done(work, ENTITY, disbursement, moves.SOURCES, mend).fed
     balances.change(work, disbursement["accountLocator"], disbursement["currency"], fed)
     work.put(ENTITY, {**records.without(disbursement, "asked"), "executedAt": work.now, "fed": fed})
 

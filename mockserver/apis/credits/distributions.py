@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mockserver.apis.credits import (
     balances,
     containers,
-    credits,
     drafts,
     invoices,
+    moves,
     records,
     reversals,
     rules,
@@ -18,8 +18,7 @@ from mockserver.apis.credits import (
     validation,
 )
 from mockserver.apis.credits.registry import WORKFLOWS
-from mockserver.apis.credits.rules import ZERO
-from mockserver.domain.errors import Conflict
+from mockserver.domain.errors import Conflict, NotFound
 from mockserver.domain.machine import transition
 from mockserver.store import Record
 from mockserver.work import Work
@@ -30,12 +29,22 @@ KIND = "creditDistribution"
 
 @WORKFLOWS.maker(ENTITY)
 def make(work: Work) -> Record:
-    """A draft out of the body, at the locator of the path if there is one. Raises Invalid or Conflict."""
+    """A draft out of the body, at the locator of the path if there is one. Raises Invalid, NotFound or Conflict."""
     tenant, locator = drafts.tenant(work), work.params.get("locator")
-    if locator is not None and credits.is_taken(work, locator):
-        raise Conflict(f"{locator} is taken already; choose another locator.")
+    if locator is not None:
+        _check_free(work, tenant["id"], locator)
     draft = records.new(work, ENTITY, tenant["id"], _said(work, tenant["id"]), id=locator)
     return work.create(ENTITY, drafts.agreed(work, {**draft, "shortfallCreditLocators": []}))
+
+
+def _check_free(work: Work, tenant: str, locator: str) -> None:
+    taken = records.at(work, locator)
+    if taken is None:
+        return
+    if taken["tenantLocator"] != tenant:
+        # In the words for a distribution of another tenant: what is there, nobody learns (credits 5, 11.5 no. 14).
+        raise NotFound(f"no credit distribution {locator}.", ENTITY)
+    raise Conflict(f"{locator} is taken already; choose another locator.")
 
 
 def _said(work: Work, tenant: str) -> dict[str, Any]:
@@ -66,7 +75,7 @@ def may_replace(work: Work, distribution: Record) -> None:
 @WORKFLOWS.effect(ENTITY, "update")
 def replaced(work: Work, distribution: Record) -> None:
     """Everything that the request says, and nothing else of what was said before."""
-    kept = records.without(distribution, "accountLocator", "currency", "validationResult", *drafts.SIDES)
+    kept = records.without(drafts.as_said(distribution), *drafts.TOLD, *drafts.SIDES)
     work.put(ENTITY, drafts.agreed(work, kept | _said(work, distribution["tenantLocator"])))
 
 
@@ -76,18 +85,17 @@ def replaced(work: Work, distribution: Record) -> None:
 @WORKFLOWS.effect(ENTITY, "validate")
 def validated(work: Work, distribution: Record) -> None:
     """With every amount computed it can be executed, or stays the draft that it was and says why not."""
-    filled = drafts.filled(work, distribution)
-    faults = list(_faults(work, filled))
+    filled, stuck = moves.tried(work, ENTITY, distribution)
+    faults = list(_faults(work, filled, stuck))
     validation.conclude(work, ENTITY, distribution if faults else filled, faults)
 
 
-def _faults(work: Work, distribution: Record) -> Iterator[validation.Fault]:
+def _faults(work: Work, distribution: Record, stuck: Iterable[validation.Fault]) -> Iterator[validation.Fault]:
     yield from validation.owner(work, KIND, distribution, drafts.SIDES)
     for side in drafts.SIDES:
         yield from validation.standing(work, distribution, side)
         yield from validation.sums(KIND, distribution, side)
-    yield from validation.covered(work, distribution)
-    yield from validation.owed(work, distribution)
+    yield from stuck
     sources = {item["containerLocator"] for item in distribution["sources"]}
     for item in distribution["targets"]:
         if item["containerLocator"] in sources:
@@ -106,35 +114,12 @@ def was_reset(work: Work, distribution: Record) -> None:
 @WORKFLOWS.effect(ENTITY, "execute")
 def executed(work: Work, distribution: Record) -> None:
     """The money moves (credits 11.3). Raises Conflict where what was validated does not hold any more."""
-    credit, fed, paid = (ENTITY, distribution["id"]), ZERO, []
-    for item, source in list(validation.named(work, distribution, "sources")):
-        if item["amount"] > source.holds(work, distribution["currency"]):
-            raise _outdated(item, "holds less")
-        if source.invoice is None:
-            fed -= item["amount"]
-        else:
-            source.take(work, credit, -item["amount"])
-    for item, target in list(validation.named(work, distribution, "targets")):
-        owed = target.owes(work)
-        if target.invoice is None:
-            fed += item["amount"]
-            continue
-        if owed is not None and item["amount"] > owed:
-            raise _outdated(item, "owes less")
-        target.take(work, credit, item["amount"])
-        paid.append(target.invoice)
+    mend = "reset the distribution and validate it again."
+    drawn, paid = (moves.done(work, ENTITY, distribution, side, mend) for side in drafts.SIDES)
+    fed = drawn.fed + paid.fed
+    balances.change(work, distribution["accountLocator"], distribution["currency"], fed)
     now = {**records.without(distribution, "asked"), "executedAt": work.now, "fed": fed}
-    work.put(ENTITY, now)
-    if fed:
-        balances.change(work, distribution["accountLocator"], distribution["currency"], fed)
-    work.put(ENTITY, {**now, "shortfallCreditLocators": shortfalls.forgive(work, now, paid)})
-
-
-def _outdated(item: containers.Item, how: str) -> Conflict:
-    return Conflict(
-        f"{item['containerType']} {item['containerLocator']} {how} than {item['amount']} by now; "
-        "reset the distribution and validate it again."
-    )
+    work.put(ENTITY, {**now, "shortfallCreditLocators": shortfalls.forgive(work, now, paid.invoices)})
 
 
 # Reversed
@@ -155,11 +140,13 @@ def reversed_(work: Work, distribution: Record) -> None:
 def settle(work: Work, invoice: Record) -> list[Record]:
     """Settle an invoice that owes nothing or less: what it is owed goes to the credit balance of its account (11.4, D).
 
-    Returns the distribution that moved it; none where there was nothing to move.
+    Returns the distribution that moved it; none where there was nothing to move. Raises Conflict for an account that
+    has no credits.
     """
     if not invoices.is_overdrawn(invoice):
-        work.fire(invoices.ENTITY, invoice, "settle")
+        invoices.close(work, invoice)
         return []
+    validation.check_account(work, invoice["accountLocator"])
     amount = -invoice["totalRemainingAmount"]
     side = {
         "sources": [{"containerLocator": invoice["id"], "containerType": "invoice", "amount": amount}],

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mockserver.apis.credits import containers, records, rules
+from mockserver.apis.credits import containers, records
 from mockserver.domain.errors import Invalid
 from mockserver.store import Record
 from mockserver.work import Work
 
 SIDES = ("sources", "targets")
+TOLD = ("accountLocator", "currency")
+"""What the containers tell where the request does not"""
 
 
 def tenant(work: Work) -> Record:
@@ -19,7 +21,7 @@ def tenant(work: Work) -> Record:
 
 
 def agreed(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The draft with its currency and account, which its containers tell where it does not.
+    """The draft with its currency and account, which its containers tell where it does not; `told` says which.
 
     Raises Invalid for an account or instrument that is not there, and for mixed currencies (credits 6, M).
     """
@@ -42,7 +44,13 @@ def agreed(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
         **record,
         "currency": next(iter(currencies), None) or work.need("Tenant", home)["defaultCurrency"],
         **({"accountLocator": owner} if owner is not None else {}),
+        "told": [member for member in TOLD if member not in record],
     }
+
+
+def as_said(draft: Record) -> dict[str, Any]:
+    """The draft without what its containers told: that follows them when they change (M)."""
+    return records.without(draft, "validationResult", "told", *draft["told"])
 
 
 def edited(work: Work, draft: Record, body: Mapping[str, Any], *, members: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def edited(work: Work, draft: Record, body: Mapping[str, Any], *, members: Seque
 
     Raises Invalid for what cannot be added or removed.
     """
-    made = records.without(draft, "validationResult")
+    made = as_said(draft)
     for side in SIDES:
         adds, removes = body.get(f"add{side.title()}", ()), body.get(f"remove{side.title()}", ())
         kept = list(made.get(side, ()))
@@ -62,25 +70,18 @@ def edited(work: Work, draft: Record, body: Mapping[str, Any], *, members: Seque
                 )
         kept = [item for item in kept if item["containerLocator"] not in removes]
         kept += containers.read(work, draft["tenantLocator"], adds, f"add{side.title()}")
+        check_number(work, len(kept) if adds else 0, side, f"add{side.title()}")
         if side in draft or kept:
             made[side] = kept
     return {**made, **{name: body[name] for name in members if name in body}}
 
 
-def filled(work: Work, draft: Record) -> dict[str, Any]:
-    """The draft with every missing amount computed; without a source, the credit balance of its account is one (M).
-
-    What was asked for is kept, for when it is a draft again.
-    """
-    made: dict[str, Any] = {**draft, "asked": {side: draft[side] for side in SIDES if side in draft}}
-    if not made["sources"] and "accountLocator" in made:
-        made["sources"] = [{"containerLocator": made["accountLocator"], "containerType": "account"}]
-    for side in made["asked"]:
-        found = containers.needed(work, draft["tenantLocator"], made[side])
-        room = [each.holds(work, draft["currency"]) if side == "sources" else each.owes(work) for each in found]
-        amounts = rules.filled(draft["amount"], [item.get("amount") for item in made[side]], room)
-        made[side] = [{**item, "amount": amount} for item, amount in zip(made[side], amounts, strict=True)]
-    return made
+def check_number(work: Work, count: int, member: str, place: str) -> None:
+    """A draft grows by edits to no more than a request may hold at once (M). Raises Invalid."""
+    most = int(work.api.conventions.rules["drafts"][member])
+    if count > most:
+        mend = f"makes {count} in {member}, where there may be {most}; remove some, or add fewer."
+        raise Invalid(f"{place}: {mend}", {place: [f"It {mend}"]})
 
 
 def as_asked(draft: Record) -> dict[str, Any]:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mockserver.apis.credits import access, credits, distributions, invoices, ledger, payments, validation, writeoffs
+from mockserver.apis.credits import (
+    access,
+    credits,
+    distributions,
+    invoices,
+    ledger,
+    moves,
+    payments,
+    validation,
+    writeoffs,
+)
 from mockserver.domain.errors import Conflict
 from mockserver.domain.machine import transition
 from mockserver.exchange import Exchange
-from mockserver.handlers import answer
+from mockserver.handlers import NO_STORE, answer
 from mockserver.reply import Reply
 from mockserver.store import Record, Row
 from mockserver.work import Work
@@ -26,6 +36,8 @@ def writeOffInvoice(x: Exchange) -> Reply:
 def settleNegativeOrZeroInvoice(x: Exchange) -> Reply:
     """What an invoice is owed goes to its account's credit balance, once it is due or where that is forced (M)."""
     invoice, work = _row(x), x.work
+    if invoice["invoiceState"] == "settled":
+        raise Conflict("cannot settle when settled; from settled: nothing, until a credit that settled it is reversed.")
     transition(work.api.machines[invoices.ENTITY], invoice, "settle")
     if invoice["totalRemainingAmount"] > 0:
         owed = f"{invoice['totalRemainingAmount']} {invoice['currency']}"
@@ -39,7 +51,7 @@ def settleNegativeOrZeroInvoice(x: Exchange) -> Reply:
 def previewPaymentPost(x: Exchange) -> Reply:
     """What posting would leave behind, done in a unit of work that is dropped."""
     assert x.parent is not None
-    dry = x.world.work(x.caller.actor)
+    dry = moves.dry(x.work)
     payment = _posted(dry, x.parent)
     forgiven = [dry.need("ShortfallCredit", id) for id in payment["shortfallCreditLocators"]]
     named = dict.fromkeys(each.invoice for _, each in validation.named(dry, payment, "targets"))
@@ -66,14 +78,14 @@ def fetchLedgerAccount(x: Exchange) -> Reply:
     """A balance and the newest of its movements."""
     work, query = x.work, x.work.query
     kind, locator = work.params["refType"], work.params["refLocator"]
-    lines = ledger.account(work, work.params["tenantLocator"], kind, locator, query["currency"])
-    found = {"refType": kind, "refLocator": locator, "currency": query["currency"], "balance": ledger.balance(lines)}
+    balance, lines = ledger.account(work, work.params["tenantLocator"], kind, locator, query["currency"])
+    found = {"refType": kind, "refLocator": locator, "currency": query["currency"], "balance": balance}
     return answer(x, {**found, "lines": lines[: query["size"]]})
 
 
 def createAuthToken(x: Exchange) -> Reply:
     """An access token, shown this once."""
-    return answer(x, access.issue(x.work, x.caller, x.cast.grants(x.caller)))
+    return answer(x, access.issue(x.work, x.caller, x.cast.grants(x.caller)), headers=NO_STORE)
 
 
 def whoami(x: Exchange) -> Reply:

@@ -90,6 +90,11 @@ def undo(work: Work, id: str, credit: str) -> None:
             invoice = _moved(work, {**invoice, "entries": entries}, [-share for share in entry["shares"]])
 
 
+def close(work: Work, invoice: Record) -> None:
+    """Settle an invoice that owes nothing in all: its items against each other (invariants 6 and 7 of credits 11.5)."""
+    _moved(work, invoice, remaining(invoice))
+
+
 def _moved(work: Work, invoice: Record, shares: Sequence[Decimal]) -> Record:
     """Take the shares from what the items owe, and settle or reopen what that settles or reopens."""
     items = [_settled(work, item, share) for item, share in zip(invoice["invoiceItems"], shares, strict=True)]

@@ -2,58 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from mockserver.apis.credits import credits, rules
+from mockserver.apis.credits import balances, credits, invoices, rules
+from mockserver.apis.credits.containers import Container
+from mockserver.apis.credits.rules import ZERO
 from mockserver.domain.errors import NotFound
 from mockserver.store import Record
 from mockserver.work import Work
 
 Line = Mapping[str, Any]
+Told = tuple[Decimal, Sequence[tuple[str, Record, Decimal]]]
+"""A balance, and the credits that moved it: entity, record, and by how much."""
 
 
-def account(work: Work, tenant: str, kind: str, locator: str, currency: str) -> list[Line]:
-    """Every movement of a ledger account in one currency, newest first; its balance is their sum.
+def account(work: Work, tenant: str, kind: str, locator: str, currency: str) -> tuple[Decimal, list[Line]]:
+    """The balance of a ledger account in one currency, and every movement of it, newest first.
 
     Raises NotFound for what is not there, and for kinds of which no facts are known.
     """
     if kind not in KINDS:
         raise NotFound(f"no ledger accounts of type {kind} are kept; there are: {', '.join(KINDS)}.")
-    entity, lines = KINDS[kind]
+    entity, told = KINDS[kind]
     found = work.get(entity, locator)
     if found is None or found["tenantLocator"] != tenant:
         raise NotFound(f"no {entity.lower()} {locator} in the tenant.")
-    return sorted(lines(work, found, currency), key=lambda line: line["at"], reverse=True)
+    balance, moves = told(work, found, currency)
+    lines = [line for entity, credit, amount in moves if amount for line in _lines(entity, credit, amount)]
+    return balance, sorted(lines, key=lambda line: line["at"], reverse=True)
 
 
-def _of_account(work: Work, account: Record, currency: str) -> Iterator[Line]:
-    """What fed and drew the credit balance of an account."""
-    for entity in credits.KINDS:
-        for row in work.layer.where(entity, "accountLocator", account["id"]):
-            if row.record.get("fed") and row.record["currency"] == currency:
-                yield from _lines(entity, row.record, row.record["fed"])
+def _of_account(work: Work, account: Record, currency: str) -> Told:
+    """What an account has to spend, and what fed and drew it."""
+    moves = [
+        (entity, row.record, row.record.get("fed", ZERO))
+        for entity in credits.KINDS
+        for row in work.layer.where(entity, "accountLocator", account["id"])
+        if row.record["currency"] == currency
+    ]
+    return balances.balance(work, account["id"], currency), moves
 
 
-def _of_invoice(work: Work, invoice: Record, currency: str) -> Iterator[Line]:
-    """What was drawn out of a negative invoice, after what it was owed."""
+def _of_invoice(work: Work, invoice: Record, currency: str) -> Told:
+    """What can still be drawn out of a negative invoice, and what was; what it was owed at first, no credit tells."""
     if invoice["currency"] != currency:
-        return
-    for entry in invoice["entries"]:
-        if entry["amount"] < 0:
-            yield from _lines(entry["entity"], work.need(entry["entity"], entry["credit"]), entry["amount"])
+        return ZERO, []
+    moves = [(*_credit(work, entry), min(entry["amount"], ZERO)) for entry in invoice["entries"]]
+    return Container(invoice["accountLocator"], invoice["id"]).holds(work, currency), moves
 
 
-def _of_item(work: Work, item: Record, currency: str) -> Iterator[Line]:
-    """What settled one item of an invoice."""
+def _of_item(work: Work, item: Record, currency: str) -> Told:
+    """What has settled one item of an invoice; the balance is the sum of it."""
     invoice = work.need("Invoice", item["invoice"])
     if invoice["currency"] != currency:
-        return
-    at = next(at for at, each in enumerate(invoice["invoiceItems"]) if each["locator"] == item["id"])
-    for entry in invoice["entries"]:
-        if entry["shares"][at]:
-            yield from _lines(entry["entity"], work.need(entry["entity"], entry["credit"]), entry["shares"][at])
+        return ZERO, []
+    at = invoices.position(invoice, item["id"])
+    moves = [(*_credit(work, entry), entry["shares"][at]) for entry in invoice["entries"]]
+    settled = rules.total(entry["shares"][at] for entry in invoice["entries"] if entry["live"])
+    return settled, moves
+
+
+def _credit(work: Work, entry: Mapping[str, Any]) -> tuple[str, Record]:
+    return entry["entity"], work.need(entry["entity"], entry["credit"])
 
 
 def _lines(entity: str, credit: Record, amount: Decimal) -> Iterator[Line]:
@@ -62,11 +74,6 @@ def _lines(entity: str, credit: Record, amount: Decimal) -> Iterator[Line]:
     yield {**line, "amount": amount, "at": credit[kind.realized]}
     if "reversedAt" in credit:
         yield {**line, "amount": -amount, "at": credit["reversedAt"]}
-
-
-def balance(lines: list[Line]) -> Decimal:
-    """What the movements come to."""
-    return rules.total(line["amount"] for line in lines)
 
 
 KINDS = {

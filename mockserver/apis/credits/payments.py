@@ -8,6 +8,7 @@ from typing import Any
 from mockserver.apis.credits import balances, containers, drafts, records, reversals, rules, shortfalls, validation
 from mockserver.apis.credits.registry import WORKFLOWS
 from mockserver.domain.errors import Invalid
+from mockserver.handlers import dense
 from mockserver.store import Record
 from mockserver.work import Work
 
@@ -57,8 +58,10 @@ def edited(work: Work, payment: Record) -> None:
     body = work.body
     _check_mode(body)
     made = drafts.edited(work, payment, body, members=(*MEMBERS, "nextRequestTime"))
-    data = {name: value for name, value in made["data"].items() if name not in body["removeData"]}
-    made["data"] = {**data, **{name: value for name, value in body["setData"].items() if value is not None}}
+    kept = {name: value for name, value in made["data"].items() if name not in body["removeData"]}
+    # As in a new payment: what has no value is not kept, however deep it lies.
+    made["data"] = {**kept, **dense(body["setData"])}
+    drafts.check_number(work, len(made["data"]), "data", "setData")
     work.put(ENTITY, drafts.agreed(work, made))
 
 

@@ -55,6 +55,8 @@ WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Invoice": {"open": (), "settled": (), "discarded": ("discard",)},
 }
 CHARGED = ("validate", "request", RUN)
+REASONS = {"Payment": rules.PAYMENT, "CreditDistribution": rules.DISTRIBUTION}
+METHODS = ("ach", "cash", "eft", "standard", "wire")  # (credits 10, O)
 SIDES = {"invoice": "Invoice", "invoiceItem": "InvoiceItem", "account": "Account"}
 
 
@@ -112,7 +114,7 @@ class Pinned:
         work = agenda.work(tenant["id"])
         members = {
             "accountLocator": account["id"],
-            "currency": said.text("currency", account["currency"]),
+            "currency": said.currency(default=account["currency"]),
             "products": [self._product(said, tenant, name) for name in said.texts("products")],
             **period(wire.moment(work.now), said.text("timezone", "Europe/London")),
         }
@@ -166,9 +168,12 @@ class Pinned:
             body["type"] = said.word("type", tenant["disbursementTypes"], tenant["disbursementTypes"][0])
         if account is not None:
             body["accountLocator"] = account["id"]
-        for member in ("currency", "retryPlanName", "transactionMethod"):
-            if member in said:
-                body[member] = said.text(member)
+        if "currency" in said:
+            body["currency"] = said.currency()
+        if "retryPlanName" in said:
+            body["retryPlanName"] = said.word("retryPlanName", tenant["retryPlans"])
+        if "transactionMethod" in said:
+            body["transactionMethod"] = said.word("transactionMethod", METHODS)
         if "instrument" in said:
             body["financialInstrumentLocator"] = self._catalog.instrument(said, said.text("instrument"))
         for side in ("sources", "targets"):
@@ -246,7 +251,7 @@ class Pinned:
             making.abandon()
         else:
             try:
-                moved = self._agenda.fire(said.entity, record, step, self._reason(said, step))
+                moved = self._agenda.fire(said.entity, record, step, self._reason(said, record, step))
             except Refusal as refusal:
                 raise said.pin.fault(str(refusal)) from None
             result = moved.get("validationResult", {"success": True})
@@ -254,10 +259,16 @@ class Pinned:
                 first = result["validationItems"][0]
                 raise said.pin.fault(f"is not valid: {first['elementType']} {first['locator']} {first['errors'][0]}")
 
-    def _reason(self, said: Said, step: str) -> dict[str, Any]:
-        if step != "reverse" or said.entity not in ("Payment", "CreditDistribution"):
+    def _reason(self, said: Said, record: Record, step: str) -> dict[str, Any]:
+        """Why it is reversed: as the pin says, else the first reason that its tenant has for it."""
+        if step != "reverse" or said.entity not in REASONS:
             return {}
-        return {"reversalType": said.text("reversalType", "nsf" if said.entity == "Payment" else "misapplied")}
+        kind = REASONS[said.entity]
+        types = self._agenda.get("Tenant", record["tenantLocator"])["reversalTypes"]
+        fitting = [name for name in types if rules.may_reverse(types, name, kind)]
+        if not fitting:
+            raise said.pin.fault(f"its tenant has no reversalTypes for a {kind}; add one, like {{odd: any}}.", "status")
+        return {"reversalType": said.word("reversalType", fitting, fitting[0])}
 
     def _settle(self, record: Record) -> None:
         """Settle a pinned invoice that nothing else has settled."""

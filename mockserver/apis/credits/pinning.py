@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -13,7 +14,8 @@ from mockserver.making import check_id
 from mockserver.scenario import Pin, nearest, resolve_expiry
 from specs.tables import Api
 
-CREDIT = ("tenant", "account", "status", "at", "reversalType")
+CURRENCY = re.compile("[A-Z]{3}", re.ASCII)
+CREDIT = ("tenant", "account", "status", "at")
 
 MEMBERS: Mapping[str, Sequence[str]] = {
     "Tenant": (
@@ -30,9 +32,9 @@ MEMBERS: Mapping[str, Sequence[str]] = {
     "InvoiceItem": ("amount", "chargeCategory", "chargeType"),
     "Payment": (
         *(*CREDIT, "amount", "type", "data", "currency", "targets", "shortfalls", "instrument", "retryPlanName"),
-        "transactionMethod",
+        *("transactionMethod", "reversalType"),
     ),
-    "CreditDistribution": (*CREDIT, "amount", "currency", "sources", "targets", "shortfalls"),
+    "CreditDistribution": (*CREDIT, "amount", "currency", "sources", "targets", "shortfalls", "reversalType"),
     "Disbursement": (*CREDIT, "amount", "type", "data", "currency", "sources"),
     "WriteOff": (*CREDIT, "targets"),
 }
@@ -84,7 +86,14 @@ class Said:
             raise self.pin.fault(f"{value!r} is neither true nor false.", member)
         return value
 
-    def texts(self, member: str) -> list[str]:
+    def currency(self, member: str = "currency", default: str | None = None) -> str:
+        """A currency, which must be there unless there is a default."""
+        value = self.text(member, default)
+        if not CURRENCY.fullmatch(value):
+            raise self.pin.fault(f"{value!r} is no currency; write three letters, like EUR.", member)
+        return value
+
+    def texts(self, member: str, example: str = "[one, another]") -> list[str]:
         """A list of texts; none if it is not said."""
         value = self.pin.members.get(member, ())
         if (
@@ -92,14 +101,14 @@ class Said:
             or not isinstance(value, Sequence)
             or not all(isinstance(each, str) for each in value)
         ):
-            raise self.pin.fault(f"is a list of texts; write {member}: [one, another].", member)
+            raise self.pin.fault(f"is a list of texts; write {member}: {example}.", member)
         return list(value)
 
-    def mapping(self, member: str) -> Mapping[str, Any]:
+    def mapping(self, member: str, example: str = "{name: value}") -> Mapping[str, Any]:
         """A mapping; an empty one if it is not said."""
         value = self.pin.members.get(member, {})
         if not isinstance(value, Mapping):
-            raise self.pin.fault(f"is a mapping; write {member}: {{name: value}}.", member)
+            raise self.pin.fault(f"is a mapping; write {member}: {example}.", member)
         return value
 
     def rows(self, member: str) -> list[tuple[str, Mapping[str, Any]]]:

@@ -25,6 +25,12 @@ def new(work: Work, entity: str, tenant: str, members: Mapping[str, Any], *, id:
     }
 
 
+def at(work: Work, locator: str) -> Record | None:
+    """What has this locator already, of whatever kind and in whatever tenant; None if it is free."""
+    kinds = (entity for entity, shape in work.api.conventions.ids.items() if shape.form == "ulid")
+    return next((found for entity in kinds if (found := work.get(entity, locator)) is not None), None)
+
+
 def author(work: Work, cause: Record | None = None) -> str:
     """The user who acts; for background work whoever caused it, as the record tells (credits 3.3, M)."""
     if work.actor is SYSTEM and cause is not None:

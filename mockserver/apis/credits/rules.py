@@ -36,22 +36,6 @@ def taken(stated: Decimal | None, owed: Decimal | None, left: Decimal) -> Decima
     return max(ZERO, min(bounds))
 
 
-def filled(amount: Decimal, stated: Sequence[Decimal | None], room: Sequence[Decimal | None]) -> tuple[Decimal, ...]:
-    """The amounts of sources or targets: those stated as they are, missing ones out of what the others leave, in order.
-
-    room: the most that each can give or take; None = no bound
-    Source: credits 3.4 (O), 11.3 (M).
-    """
-    left = amount - total(each for each in stated if each is not None)
-    made = []
-    for each, bound in zip(stated, room, strict=True):
-        if each is None:
-            each = taken(None, bound, left)
-            left -= each
-        made.append(each)
-    return tuple(made)
-
-
 def spread(amount: Decimal, remaining: Sequence[Decimal], only: int | None = None) -> tuple[Decimal, ...]:
     """How an amount that an invoice takes falls on its items; what falls on each is to be taken from its remaining.
 

@@ -15,7 +15,6 @@ from mockserver.apis.credits.pinning import Said
 from mockserver.auth import Caller
 from mockserver.making import Making
 from mockserver.scenario import Part, Pin, nearest, resolve_expiry
-from specs.permissions import is_right
 
 ANY = "any"
 
@@ -50,11 +49,6 @@ class Seeding:
         """A caller with its rights and the tenants that they hold in. Raises ScenarioError."""
         if part.account is not None:
             raise part.fault("nobody calls for an account here; list tenants.", "account")
-        for right in part.more.get("permissions", ()):
-            if not is_right(right):
-                raise part.fault(
-                    f"{right!r} is no permission; write resource.action, resource.* or *.*.", "permissions"
-                )
         granted = [self._granted(part, word) for word in part.more.get("tenants", ())]
         self._making.world.layer.put("Grant", {"id": part.name, "values": granted})
         name = part.user or part.name

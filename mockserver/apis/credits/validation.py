@@ -7,6 +7,7 @@ from typing import Any
 
 from mockserver.apis.credits import containers, rules
 from mockserver.apis.credits.containers import Container, Item
+from mockserver.domain.errors import Conflict
 from mockserver.store import Record
 from mockserver.work import Work
 
@@ -38,9 +39,8 @@ def owner(work: Work, kind: str, record: Record, sides: Sequence[str]) -> Iterat
     if account is None:
         yield kind, record["id"], "belongs to no account; set accountLocator, or name a target or source."
         return
-    state = work.need("Account", account)["accountState"]
-    if state != "validated":
-        yield "account", account, f"is {state}; only a validated account has credits."
+    if (error := unfit(work, account)) is not None:
+        yield "account", account, error
     for side in sides:
         for item, each in named(work, record, side):
             if each.account != account:
@@ -52,6 +52,18 @@ def owner(work: Work, kind: str, record: Record, sides: Sequence[str]) -> Iterat
     asks = instrument is None and record.get("useDefaultFinancialInstrument")
     if asks and "defaultInstrument" not in work.need("Account", account):
         yield "account", account, "has no default financial instrument; set financialInstrumentLocator."
+
+
+def unfit(work: Work, account: str) -> str | None:
+    """What keeps an account from having credits; None if nothing does."""
+    state = work.need("Account", account)["accountState"]
+    return None if state == "validated" else f"is {state}; only a validated account has credits."
+
+
+def check_account(work: Work, account: str) -> None:
+    """What is made without a validation asks the same of its account (M). Raises Conflict."""
+    if (error := unfit(work, account)) is not None:
+        raise Conflict(f"account {account} {error}")
 
 
 def configured(kind: str, record: Record, known: Sequence[str], member: str = "type") -> Iterator[Fault]:
@@ -80,22 +92,6 @@ def sums(kind: str, record: Record, side: str) -> Iterator[Fault]:
     for item in record[side]:
         if not item["amount"]:
             yield of_item(item, f"is left with nothing of {record['amount']}.")
-
-
-def covered(work: Work, record: Record) -> Iterator[Fault]:
-    """Every source holds what is to be drawn out of it (credits 11.3, M)."""
-    for item, each in named(work, record, "sources"):
-        held = each.holds(work, record["currency"])
-        if item["amount"] > held:
-            yield of_item(item, f"holds {held} {record['currency']}, not {item['amount']}.")
-
-
-def owed(work: Work, record: Record) -> Iterator[Fault]:
-    """No target is given more than it owes: a distribution has no rest that would go elsewhere (invariant 1)."""
-    for item, each in named(work, record, "targets"):
-        bound = each.owes(work)
-        if bound is not None and item["amount"] > bound:
-            yield of_item(item, f"owes {bound} {record['currency']}, not {item['amount']}.")
 
 
 def named(work: Work, record: Record, side: str) -> Iterator[tuple[Item, Container]]:

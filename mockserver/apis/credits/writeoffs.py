@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockserver.apis.credits import containers, drafts, records, reversals, rules
+from mockserver.apis.credits import containers, drafts, records, reversals, rules, validation
 from mockserver.apis.credits.containers import Item
 from mockserver.apis.credits.registry import WORKFLOWS
 from mockserver.apis.credits.rules import ZERO
@@ -27,7 +27,8 @@ def make(work: Work) -> Record:
 def write_off(work: Work, tenant: str, account: str, targets: Sequence[Item]) -> Record:
     """Settle what the targets owe, in their order; one without an amount with all that it owes (credits 10, D).
 
-    Raises Invalid for targets that do not go together, Conflict for one that owes less than is to be written off.
+    Raises Invalid for targets that do not go together, Conflict for one that owes less than is to be written off and
+    for an account that has no credits.
     """
     found = containers.needed(work, tenant, targets)
     for at, (target, container) in enumerate(zip(targets, found, strict=True)):
@@ -41,6 +42,7 @@ def write_off(work: Work, tenant: str, account: str, targets: Sequence[Item]) ->
     if not targets:
         raise Invalid("targets: there is nothing to write off.", {"targets": ["Name an invoice, or an item of one."]})
     members = {**drafts.agreed(work, draft), "amount": ZERO, "creditType": "writeOff"}
+    validation.check_account(work, account)
     made = work.create(ENTITY, records.new(work, ENTITY, tenant, members))
     return work.fire(ENTITY, made, "distribute")
 
@@ -49,9 +51,9 @@ def write_off(work: Work, tenant: str, account: str, targets: Sequence[Item]) ->
 def distributed(work: Work, credit: Record) -> None:
     """The targets owe it no more."""
     targets = []
-    for target, container in zip(
-        credit["targets"], containers.needed(work, credit["tenantLocator"], credit["targets"]), strict=True
-    ):
+    for target, container in list(validation.named(work, credit, "targets")):
+        if container.record(work)["invoiceState"] == "discarded":
+            raise Conflict(f"invoice {container.invoice} is discarded; nothing is written off.")
         owed = container.owes(work)
         amount = target.get("amount", owed)
         if not owed or amount > owed:
