@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mockserver import links, negotiation, wire
+from mockserver import links, lists, negotiation, wire
 from mockserver.attachments import described
 from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
-from mockserver.paging import Pagination, page
+from mockserver.paging import page
 from mockserver.reply import JSON, Reply
-from mockserver.rql import Query, ordering, predicate
-from mockserver.service import Rows
-from mockserver.store import Record, Row, at
+from mockserver.rql import Query
+from mockserver.store import Record, Row
 from mockserver.work import key_of
 from specs.tables import ALL, TableError
 
@@ -40,11 +39,11 @@ class BrokenPromise(Exception):
 def list_(x: Exchange) -> Reply:
     """A page of what the caller may see, or all of it as a file where Accept asks for one."""
     operation, service, work, query = x.operation, x.service, x.work, x.query
-    found = _found(x)
+    found = lists.found(x)
     if x.media not in (None, JSON):
         return _file(x, list(found))
     conventions = service.api.conventions
-    paging, lists = conventions.paging, conventions.lists
+    paging, worded = conventions.paging, conventions.lists
     shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
@@ -56,88 +55,15 @@ def list_(x: Exchange) -> Reply:
         "completed": pagination.offset + len(items) >= pagination.total,
     }
     if conventions.links:
-        values |= links_of(x, pagination)
+        values |= lists.links_of(x, pagination)
     envelope = service.envelope(values)
-    if not x.endpoint.envelope.is_valid({**envelope, lists["items"]: []}):
+    if not x.endpoint.envelope.is_valid({**envelope, worded["items"]: []}):
         raise BrokenPromise(f"{operation.id}: the list's envelope is not valid: {envelope}")
     if work.world.waiting:
         for row in shown:
             work.world.seen(operation.entity, row.record["id"])
-    head = wire.dump(envelope)[:-1] + b',"' + lists["items"].encode() + b'":['
+    head = wire.dump(envelope)[:-1] + b',"' + worded["items"].encode() + b'":['
     return Reply(200, head + b",".join(items) + b"]}")
-
-
-def _found(x: Exchange) -> Rows:
-    """The rows that the query asks for, of those that the caller may see."""
-    operation, service, work, query = x.operation, x.service, x.work, x.query
-    entity = operation.entity
-    if operation.below is None:
-        rows = service.rows(work, entity)
-    else:
-        assert x.parent is not None
-        rows = service.below(work, entity, operation.below, x.parent)
-    if x.said:
-        rows = declared(x, rows)
-    if query.filter is None and not query.order:
-        return rows
-    shape, hidden, expand = service.shape(entity), service.hidden(entity, x.role), service.expand(work, x.role)
-    chosen = list(rows)
-    if query.filter is not None:
-        keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
-        chosen = [row for row in chosen if keeps(row.record)]
-    if query.order:
-        by_id = {row.record["id"]: row for row in chosen}
-        sort = ordering(query.order, shape, hidden=hidden, expand=expand)
-        chosen = [by_id[record["id"]] for record in sort([row.record for row in chosen])]
-    return Rows(chosen, len(chosen))
-
-
-def declared(x: Exchange, rows: Rows) -> Rows:
-    """Those of the rows that the declared parameters ask for, in the order that they ask for."""
-    filters, sorts = x.operation.filters, x.service.api.conventions.sorts
-    wanted = [(member, x.said[name]) for name, member in filters.items() if name in x.said]
-    if wanted:
-        kept = [row for row in rows if all(value in held(row.record, member) for member, value in wanted)]
-        rows = Rows(kept, len(kept))
-    if sorts and (chosen := x.said.get(sorts["parameter"])):
-        member = sorts["members"][chosen.removeprefix("-")]
-        # Ties stay in one order whichever way the rest goes, and what has no value is after all that has one.
-        ordered = sorted(rows, key=lambda row: str(at(row.record, sorts["ties"])))
-        ordered.sort(
-            key=lambda row: ((value := at(row.record, member)) is None, value or ""), reverse=chosen.startswith("-")
-        )
-        rows = Rows(ordered, len(ordered))
-    return rows
-
-
-def held(record: Any, path: str) -> list[Any]:
-    """Every value behind a dotted path that may lead through lists."""
-    found = [record]
-    for name in path.split("."):
-        found = [
-            inner
-            for each in found
-            if isinstance(each, Mapping) and name in each
-            for inner in (each[name] if isinstance(each[name], list) else [each[name]])
-        ]
-    return found
-
-
-def links_of(x: Exchange, at: Pagination) -> dict[str, str | None]:
-    """Where the page before, this one and the next one are; None where there is none (conventions.yaml, `links`)."""
-    conventions, said = x.service.api.conventions, x.said
-    links, paging = conventions.links, conventions.paging
-    path = str(x.scope["path"]).removeprefix(conventions.base).rstrip("/")
-    more = "".join(f"&{name}={quote(str(said[name]), safe='')}" for name in links["parameters"] if name in said.sent)
-
-    def link(offset: int) -> str:
-        return f"{path}?{paging['limit']}={at.limit}&{paging['offset']}={offset}{more}"
-
-    return {
-        "previous": link(max(0, at.offset - at.limit)) if at.offset > 0 and at.limit else None,
-        "self": link(at.offset),
-        "next": link(at.offset + at.limit) if at.offset + at.limit < at.total and at.limit else None,
-    }
 
 
 def read(x: Exchange) -> Reply:
@@ -399,7 +325,6 @@ SUFFIXES = {negotiation.CSV: "csv", negotiation.XLSX: "xlsx", negotiation.JSONL:
 
 def disposition(filename: str) -> dict[str, str]:
     """A Content-Disposition that every client can read: plain ASCII, and the true name beside it where they differ."""
-    from urllib.parse import quote
 
     ascii_name = filename.encode("ascii", "replace").decode()
     safe = "".join("_" if character in '"\\?' or not character.isprintable() else character for character in ascii_name)
