@@ -122,8 +122,15 @@ def serve(host: str, port: int, log: bool, **options: Any) -> None:
         date_header=False,
         timeout_graceful_shutdown=2,
     )
-    print(banner(server, *listener.getsockname()[:2]), flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Announced(uvicorn.Server):
+        """Shows the banner once it hears signals, so that none is lost of those who wait for it."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(banner(server, *listener.getsockname()[:2]), flush=True)
+
+    Announced(config).run(sockets=[listener])
 
 
 @command.command()

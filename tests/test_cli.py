@@ -94,6 +94,17 @@ def test_it_ends_quietly_when_told(end: signal.Signals) -> None:
     assert "Traceback" not in errors
 
 
+def test_no_signal_is_lost_on_a_server_that_was_started_in_the_background() -> None:
+    # Shells have background processes ignore the signal until these ask for it.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "doubleentry" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert errors == ""
+
+
 def test_options_come_from_the_environment_too() -> None:
     with serving(MOCKSERVER_SEED="7", MOCKSERVER_PROCESSING="manual") as (root, _, _):
         assert json.loads(get(root + "/__mock__/jobs")[1])["processing"] == "manual"
