@@ -63,8 +63,6 @@ class Cast:
         self._by_header = {f"Bearer {token}".encode(): each for token, each in callers.items() if each.expires is None}
         self._world = world
         self._others = others or {}
-        scope = world.api.scope
-        self._unbound = None if scope is None else scope.unbound
 
     def caller(self, authorization: bytes | None) -> Caller:
         """The caller behind an Authorization header. Raises Unauthenticated, which says what is wrong with it."""
@@ -93,8 +91,6 @@ class Cast:
         """
         record = self._world.layer.get("Grant", caller.name)
         users = frozenset(() if record is None else record["values"])
-        if not users and caller.role == self._unbound:
-            users = frozenset({EVERYWHERE})
         return (users,) if caller.grants is None else (users, frozenset(caller.grants))
 
     def _issued(self, token: str) -> Caller | None:

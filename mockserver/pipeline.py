@@ -119,12 +119,12 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.partition(b"?")[0].decode("latin-1")
         found = self.routes.find(path)
-        side = self._side(path) if found is None else next(iter(found[0].methods.values()))[0].side
+        side = None
         if found is not None:
             reply = await self._answer(scope, receive, *found)
         elif path in self._documents:
             reply = self._document(scope, path)
-        elif side is not None:
+        elif (side := self._side(path)) is not None:
             reply = self._problem(scope, side, 404, f"no such path: {path[:200]}.")
         elif _is_page(path):
             await self._page(scope, path, receive, send)
@@ -133,6 +133,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             reply = self._nothing(path)
         await _send(send, scope, reply)
         if self.log is not None:
+            side = side or (self._side(path) if found is None else next(iter(found[0].methods.values()))[0].side)
             self.log(*self._told(scope, path, side, reply.status, reply.said))
 
     def _side(self, path: str) -> Side | None:

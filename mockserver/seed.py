@@ -17,7 +17,7 @@ import orjson
 
 from mockserver import kept, plugins, sharing
 from mockserver import scenario as scenarios
-from mockserver.auth import Caller
+from mockserver.auth import EVERYWHERE, Caller
 from mockserver.clock import Clock
 from mockserver.making import Draft, Making
 from mockserver.scenario import CALLER, Part, Pin, Scenario, ScenarioError, nearest
@@ -169,6 +169,8 @@ def _checked(part: Part, keys: Mapping[str, str], api: Api) -> Part:
             more[key] = value
         else:
             raise part.fault("is one text, not a list of some.", key)
+    if (scope := api.scope) is not None and part.role == scope.unbound and not more.get(scope.grants):
+        more[scope.grants] = (EVERYWHERE,)
     for right in more.get("permissions", ()):
         _check_right(part, right, api)
     return replace(part, more=more)
@@ -176,7 +178,7 @@ def _checked(part: Part, keys: Mapping[str, str], api: Api) -> Part:
 
 def _check_grants(part: Part, scope: Scope) -> None:
     """That it lists what its rights hold in, unless its role needs no list: left out by a slip, all it asks is 403."""
-    if scope.grants not in part.more and part.role not in (scope.empty, scope.unbound):
+    if scope.grants not in part.more and part.role != scope.empty:
         raise part.fault(f"no {scope.grants}; list what it may see, or say {scope.grants}: [] if that is nothing.")
 
 

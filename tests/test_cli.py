@@ -268,3 +268,10 @@ def test_the_log_is_a_line_for_every_request_whatever_it_holds(capsys: pytest.Ca
     assert "limit: 101 is greater than the maximum of 100" in lines[0]
     assert "\\n200 finance" in lines[2] or "%0A200" in lines[2]
     assert "client_id is required." in lines[3]
+
+
+def test_an_administrator_without_a_list_is_shown_with_everything(tmp_path: Path) -> None:
+    world = tmp_path / "world.yaml"
+    world.write_text("extends: default\ncallers:\n  root: {api: credits, token: root-token, role: admin}\n")
+    people = json.loads(run("callers", "credits", "--scenario", str(world), "--json").stdout)
+    assert next(each["grants"] for each in people if each["name"] == "root") == ["any"]
