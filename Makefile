@@ -3,14 +3,16 @@
 # make check        format, lint, types, architecture
 # make test-all     make test, and what takes minutes: long random walks, schemathesis for every role and seed
 # make test-clients the vendor's own client and generated ones against a running server
+# make contracts    set up what is needed and verify a deployment (ARGS="run --target http://127.0.0.1:8000 --config fixtures/contracts.toml")
 # make bench        speed beside Prism and bare Starlette
+# make bench-contracts  the toolkit beside stock Schemathesis, over the same planted defects
 # make lint-specs   Redocly on the assembled documents
 # make matrix       rewrite the generated pages that are compared in tests
 
 # PYTHON=... names a Python; else the first one that is new enough is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check test-all test-clients bench lint-specs matrix clean
+.PHONY: help serve contracts test check test-all test-clients bench bench-contracts lint-specs matrix clean
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -29,13 +31,21 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
+$(VENV)/.contracts: pyproject.toml | $(BIN)/python
+	@echo "installing what verifying needs (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[contracts]'
+	@touch $@ $(VENV)/.serve
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "installing what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/.serve
+	@touch $@ $(VENV)/.serve $(VENV)/.contracts
 
 serve: $(VENV)/.serve
 	@$(BIN)/mockserver $(ARGS)
+
+contracts: $(VENV)/.contracts
+	@$(BIN)/contracts $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
@@ -54,6 +64,9 @@ test-clients: $(VENV)/.serve
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+bench-contracts: $(VENV)/.dev
+	$(BIN)/python -m tests.bench_contracts.run $(ARGS)
 
 lint-specs: $(VENV)/.serve
 	$(BIN)/python tests/lint_specs.py

@@ -1,0 +1,1 @@
+"""What Schemathesis makes of a spec, and how its cases become calls of a run."""

@@ -1,0 +1,130 @@
+"""Cases that Schemathesis generates for one operation, right and wrong, thinned to those that differ in what they try."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+from contracts.oracle import Oracle
+
+UNTOLD = frozenset({"object_unexpected_properties"})
+"""What the coverage phase tries of parameters and no check of it judges: those that the spec does not name."""
+
+
+def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0) -> tuple[list[Any], list[Any]]:
+    """The right and the wrong cases of an operation, those first that differ most from each other.
+
+    examples: how many of each kind Hypothesis draws beside what the coverage phase enumerates
+    """
+    from schemathesis import GenerationMode
+
+    operation = oracle.operations[id]
+    covered = list(
+        oracle.schema.iter_coverage_cases(
+            operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
+        )
+    )
+    found = []
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
+        drawn = list(_drawn(operation, mode, rng, examples)) if examples else []
+        found.append([*cases[:1], *thinned(cases[1:], rng), *drawn])
+    return found[0], found[1]
+
+
+def _is_judged(case: Any) -> bool:
+    data = case.meta.phase.data
+    return case.body is not _unset() or data.scenario.value not in UNTOLD
+
+
+def _unset() -> Any:
+    from schemathesis.core import NOT_SET
+
+    return NOT_SET
+
+
+def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
+    """One case of each kind of change to each place, in rounds: all places once, then all again."""
+    places: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    for case in cases:
+        data = case.meta.phase.data
+        kinds = places.setdefault((str(data.parameter_location), place(case)), {})
+        kinds.setdefault(f"{data.scenario} {data.location}", []).append(case)
+    rounds = [[rng.choice(alike) for alike in kinds.values()] for kinds in places.values()]
+    for each in rounds:
+        rng.shuffle(each)
+    return [each for each in chain.from_iterable(zip_longest(*rounds)) if each is not None]
+
+
+def place(case: Any) -> str:
+    """The parameter that a case is about, or the member of its body, as far as the case says."""
+    data = case.meta.phase.data
+    if case.meta.phase.data.parameter_location is None:
+        return ""
+    if data.parameter_location.name != "BODY":
+        return str(data.parameter or "")
+    return str(data.description or "").rpartition(":")[0] or str(data.location or data.description)
+
+
+def _drawn(operation: Any, mode: Any, rng: random.Random, examples: int) -> Iterator[Any]:
+    """Cases that Hypothesis draws; the same for the same seed."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    found: list[Any] = []
+
+    @seed(rng.getrandbits(32))
+    @settings(
+        max_examples=examples,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def draw(case: Any) -> None:
+        found.append(case)
+
+    try:
+        draw()
+    except Exception as reason:
+        if not _cannot_be(reason):
+            raise
+    yield from found
+
+
+def _cannot_be(reason: Exception) -> bool:
+    """Whether there is nothing to draw: an operation without parameters and body has no wrong request."""
+    from hypothesis.errors import Unsatisfiable
+
+    return isinstance(reason, Unsatisfiable)
+
+
+def changed(before: Any, after: Any) -> Sequence[str]:
+    """The way to the first place at which two bodies differ, as deep as both have it."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in {**before, **after}:
+            if name not in before or name not in after:
+                return (str(name),)
+            if before[name] != after[name] or type(before[name]) is not type(after[name]):
+                return (str(name), *changed(before[name], after[name]))
+    if isinstance(before, list) and isinstance(after, list) and before and after and before[0] != after[0]:
+        return ("*", *changed(before[0], after[0]))
+    return ()
+
+
+def grafted(sound: Any, before: Any, after: Any) -> Any:
+    """A sound body with what was changed from one generated body to another, and nothing else, changed in it, too."""
+    if isinstance(sound, dict) and isinstance(before, dict) and isinstance(after, dict):
+        made = {name: value for name, value in sound.items() if name not in before or name in after}
+        for name, value in after.items():
+            if name not in before:
+                made[name] = value
+            elif before[name] != value or type(before[name]) is not type(value):
+                made[name] = grafted(sound.get(name), before[name], value)
+        return made
+    if isinstance(sound, list) and isinstance(before, list) and isinstance(after, list):
+        if sound and before and after and len(before) == len(after) and before[1:] == after[1:]:
+            return [grafted(sound[0], before[0], after[0]), *sound[1:]]
+    return after

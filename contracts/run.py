@@ -1,0 +1,220 @@
+"""A run: every check that was chosen, for every API that was chosen, against one target."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import product
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from contracts import registry
+from contracts.findings import CellResult, CheckResult, Finding, Result, Unchecked
+from contracts.guard import Unsafe
+from contracts.journal import Journal
+from contracts.probe import Blocked, Nothing, Probe
+from contracts.registry import Check
+from contracts.selecting import Selection
+from contracts.sending import Sender, Stopped
+from contracts.settings import Mode, Settings
+from contracts.target import Unreachable, connect
+from contracts.wire import Exchange
+from specs.tables import Api, load, names
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def begin(self, checks: int) -> None: ...
+
+    def start(self, check: Check, api: str, cases: int) -> None: ...
+
+    def step(self, requests: int, findings: int) -> None: ...
+
+    def done(self, result: CheckResult) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, checks: int) -> None: ...
+
+    def start(self, check: Check, api: str, cases: int) -> None: ...
+
+    def step(self, requests: int, findings: int) -> None: ...
+
+    def done(self, result: CheckResult) -> None: ...
+
+
+@dataclass
+class Running:
+    """A run under way: what its parts share, and the result as far as it is."""
+
+    settings: Settings
+    sender: Sender
+    result: Result
+    probes: dict[str, Probe] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    case: str = ""
+    """the case that is running"""
+    _found: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+
+    def report(self, finding: Finding) -> None:
+        """Take a finding; one that is known already is counted and not told again."""
+        if not self.selection.takes_code(finding.code):
+            return
+        at = self._found.get(finding.identity)
+        if at is None:
+            self._found[finding.identity] = len(self.result.findings)
+            self.result.findings.append(replace(finding, case=self.case))
+        else:
+            known = self.result.findings[at]
+            # The shorter of two ways to see it is the one to tell.
+            shorter = finding if len(finding.steps) < len(known.steps) else known
+            self.result.findings[at] = replace(shorter, also=known.also + 1, check=known.check, case=known.case)
+
+    def seen(self, exchange: Exchange) -> None:
+        """Count what an operation answered."""
+        if exchange.operation:
+            counts = self.result.statuses.setdefault((exchange.api, exchange.operation), {})
+            counts[exchange.status] = counts.get(exchange.status, 0) + 1
+
+    def run(self, check: Check, api: Api, case: str) -> None:
+        """One case of a check."""
+        p = self.probes[api.name]
+        p.check, self.case = check.id, case
+        try:
+            for finding in check.run(p, case):
+                self.report(finding)
+        except (Blocked, Unsafe) as reason:
+            self.result.unchecked.append(
+                Unchecked(api.name, check.id, case, str(reason), fatal=not isinstance(reason, Nothing))
+            )
+
+
+@contextmanager
+def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[Running]:
+    """A run, set up; what it made is taken away when it ends, whatever ends it.
+
+    Raises target.Unreachable, specs.tables.TableError.
+    """
+    target = connect(
+        settings.target, settings.app, timeout=settings.timeout, ca=str(settings.ca) if settings.ca else None
+    )
+    sender = Sender(target, rate=settings.rate, budget=settings.budget, wire=settings.wire, redact=redact)
+    apis = [load(name, overlays=settings.overlays) for name in settings.apis or names()]
+    result = Result(
+        _plain(target.address), settings.mode, settings.seed, tuple(api.name for api in apis), strict=settings.strict
+    )
+    result.documents = {api.name: api for api in apis}
+    result.callers = settings.callers
+    path = None
+    if settings.journal is not None and settings.mode is not Mode.READ_ONLY:
+        path = settings.journal / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{random.SystemRandom().getrandbits(24):06x}.jsonl"
+    journal = Journal(path, target=result.target)
+    made = Running(settings, sender, result, selection=Selection.of(settings.only, settings.skip))
+    for api in apis:
+        made.probes[api.name] = Probe(
+            api,
+            settings,
+            sender,
+            journal=journal,
+            report=made.report,
+            note=result.cells.append,
+            walk=result.transitions.setdefault,  # type: ignore[arg-type]  # what came first stays
+            seen=made.seen,
+        )
+    began, cleaned = time.monotonic(), False
+    try:
+        yield made
+    finally:
+        try:
+            _clean(made)
+            cleaned = True
+        finally:
+            result.requests, result.seconds = sender.count, time.monotonic() - began
+            # What is left, or was not looked at any more, is for `contracts clean` to take away.
+            journal.close(keep=bool(result.left) or not cleaned)
+            sender.close()
+
+
+def run(settings: Settings, *, progress: Progress | None = None, redact: Callable[[str], str] = str) -> Result:
+    """Run what the settings ask for. Raises target.Unreachable before anything was sent, specs.tables.TableError."""
+    progress = progress or Silent()
+    with running(settings, redact) as made:
+        try:
+            _all(made, progress)
+        except Stopped as reason:
+            made.result.stopped = str(reason)
+        except Unreachable as reason:
+            if not any(counts for counts in made.result.statuses.values()):
+                raise
+            made.result.stopped = str(reason)
+        except KeyboardInterrupt:
+            made.result.stopped, made.result.interrupted = "interrupted.", True
+    return made.result
+
+
+def plan(settings: Settings, apis: Sequence[Api]) -> list[tuple[Check, Api, list[str]]]:
+    """What a run will do: checks and their cases, in order."""
+    selection = Selection.of(settings.only, settings.skip)
+    chosen = []
+    for check, api in product(registry.checks(), apis):
+        if not check.applies(api) or not selection.takes_check(check):
+            continue
+        cases = [case for case in check.cases(api) if selection.takes_case(api, case)]
+        if cases:
+            chosen.append((check, api, cases))
+    if settings.shuffle:
+        random.Random(settings.seed).shuffle(chosen)
+    return chosen
+
+
+def _all(made: Running, progress: Progress) -> None:
+    settings, result = made.settings, made.result
+    chosen = plan(settings, list(result.documents.values()))
+    progress.begin(len(chosen))
+    for check, api, cases in chosen:
+        if check.mode is Mode.FULL and settings.mode is not Mode.FULL or check.mode.writes and not settings.mode.writes:
+            result.unchecked.append(Unchecked(api.name, check.id, "", f"needs --mode {check.mode}"))
+            continue
+        progress.start(check, api.name, len(cases))
+        one = CheckResult(check.id, api.name)
+        requests, findings, began = made.sender.count, len(result.findings), time.monotonic()
+        try:
+            for case in cases:
+                made.run(check, api, case)
+                one.cases += 1
+                one.names.append(case)
+                progress.step(made.sender.count - requests, len(result.findings) - findings)
+        finally:
+            one.requests, one.findings = made.sender.count - requests, len(result.findings) - findings
+            one.seconds = time.monotonic() - began
+            result.checks.append(one)
+        progress.done(one)
+
+
+def _clean(made: Running) -> None:
+    """Take away what the run made, newest first."""
+    for p in made.probes.values():
+        p.check = "clean"
+        p.sender.spare = 0
+        for number, thing in reversed(p.things):
+            try:
+                done, why = p.stage.end(thing), "no operation takes it away"
+            except (Blocked, Unsafe, Stopped, Unreachable) as reason:
+                done, why = False, str(reason)
+            if done:
+                p.journal.gone(number, entity=thing.entity, id=thing.id)
+            else:
+                made.result.left.append(f"{p.api.name}: {thing.entity} {thing.id}: {why}")
+
+
+def _plain(address: str) -> str:
+    """An address without credentials."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,385 @@
+"""Requests that are right in every respect, and objects of the run's own in the states that a check needs.
+
+What the tables tell is done here for every API; what they cannot (which values a body names, how a file looks) is the
+Stage of contracts/apis/<name>/stage.py.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from contracts import samples
+from contracts.journal import Thing
+from contracts.probe import UNSET, Blocked, Nothing, Probe, member
+from contracts.routes import passes, route
+from contracts.settings import Mode
+from contracts.wire import Caller, Exchange
+from specs.tables import ALL, Machine, Operation, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A call of one operation that nothing but the rule under test can refuse.
+
+    body: sent as JSON; content: sent as it is; thing: the object of the run's own that it is done to
+    """
+
+    operation: Operation
+    caller: Caller
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+    body: Any = UNSET
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    thing: Thing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request carries: JSON, or bytes with their headers, or nothing."""
+
+    json: Any = UNSET
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_BODY = Body()
+
+
+class Stage:
+    """Makes things. An API of its own overrides what its tables cannot say.
+
+    LASTING: operationIds whose effect nothing takes back; an `own` run does not call them
+    """
+
+    LASTING: frozenset[str] = frozenset()
+
+    def __init__(self, p: Probe) -> None:
+        self.p = p
+        p.guard.lasting = self.LASTING
+        self._stuck: set[str] = set()
+        """ids of the rows that the target was seen not to follow; nobody waits for them twice"""
+
+    # Requests
+
+    def case(self, operation: Operation | str, caller: Caller | None = None, thing: Thing | None = None) -> Case:
+        """A right request for an operation, on an object made for it where it needs one. Raises Blocked."""
+        found = self.p.operation(operation)
+        who = caller or self.actor(found)
+        params: dict[str, str] = {}
+        if thing is None and (found.key is not None or found.parent is not None):
+            thing = self.subject(found, who)
+        if thing is not None:
+            params = self.params(found, thing)
+        body = self.body(found, who, params, thing)
+        return Case(found, who, params, "", body.json, body.content, body.headers, thing)
+
+    def play(self, case: Case) -> Exchange:
+        """Send a case. Raises Blocked; Nothing for what only a full run may do."""
+        if self.p.mode is Mode.OWN and case.operation.id in self.LASTING and not self._is_ghost(case):
+            raise Nothing(f"{case.operation.id}: nothing takes it back; needs --mode full")
+        return self.p.call(
+            case.operation,
+            case.caller,
+            case.params,
+            query=case.query,
+            body=case.body,
+            content=case.content,
+            headers=case.headers,
+        )
+
+    def _is_ghost(self, case: Case) -> bool:
+        return any(value in self.p.guard.ghosts for value in case.params.values())
+
+    def actor(self, operation: Operation) -> Caller:
+        """Who calls an operation when nobody is named: the first caller who may. Raises Blocked."""
+        for each in self.p.may(operation):
+            return each
+        raise Blocked(f"no caller may {operation.id}; give one of {', '.join(sorted(operation.roles))} a token")
+
+    def subject(self, operation: Operation, caller: Caller) -> Thing:
+        """The object that an operation is done to, in a state that allows it."""
+        entity = operation.entity if operation.key is not None and operation.below is None else operation.below
+        machine = self.p.api.machines.get(operation.entity)
+        if operation.event is not None and machine is not None and operation.below is None:
+            starts = [row.starts for row in machine.rows if row.event == operation.event and not row.system]
+            return self.make(operation.entity, starts[0][0])
+        assert entity is not None
+        return self.make(entity)
+
+    def params(self, operation: Operation, thing: Thing) -> dict[str, str]:
+        """The values of a path, for an object or its parent."""
+        filled = dict(thing.params)
+        first = operation.parent or operation.key
+        if first is not None and (operation.below or operation.entity) == thing.entity:
+            filled[first] = thing.id
+        elif operation.key is not None and operation.entity == thing.entity:
+            filled[operation.key] = thing.id
+        return filled
+
+    def body(self, operation: Operation, caller: Caller, params: Mapping[str, str], thing: Thing | None) -> Body:
+        """What a request carries: the spec's own example. APIs override this."""
+        said = self.p.resolved(self.p.spec(operation).get("requestBody", {}))
+        content = said.get("content", {}).get("application/json")
+        if content is None:
+            return NO_BODY
+        found = next(iter(samples.examples(self.p, content)), None)
+        if found is None:
+            return Body(samples.made(self.p, content["schema"])) if said.get("required") else NO_BODY
+        return Body(found)
+
+    def makes(self, operation: Operation) -> str:
+        """The entity of what a creating call makes."""
+        return operation.entity
+
+    def created(self, operation: Operation, exchange: Exchange) -> list[str]:
+        """Ids of what a creating call has made, as its answer tells."""
+        record = exchange.json
+        id = record.get(self.p.key(operation.entity)) if isinstance(record, dict) else None
+        return [str(id)] if id is not None else []
+
+    # Objects
+
+    def make(self, entity: str, state: str | None = None, caller: Caller | None = None) -> Thing:
+        """An object of the run's own, in a state (its first one if none is named).
+
+        A state that no way of the run's own leads to, or that passes by itself, is looked for among what was lent.
+        Raises Blocked; Nothing where that only means that this deployment, in this mode, has none.
+        """
+        machine = self.p.api.machines.get(entity)
+        if machine is None or state is None:
+            return self.create(entity, caller)
+        if passes(machine, state) or route(machine, machine.initial, state) is None:
+            found = self.lent(entity, state)
+            if found is None:
+                raise Nothing(f"no {entity} in {state} can be made or held; lend one to --mode full in contracts.toml")
+            return found
+        return self.bring(self.create(entity, caller), state)
+
+    def fit(self, entity: str, state: str, row: Transition, caller: Caller | None = None) -> Thing:
+        """An object in a state, such that this step of its machine may be done to it. Raises Blocked."""
+        return self.make(entity, state, caller)
+
+    def outcome(self, thing: Thing, row: Transition) -> str | None:
+        """The state that background work started by a right step must end in; None where several are right."""
+        return None
+
+    def create(self, entity: str, caller: Caller | None = None) -> Thing:
+        """A new object. Raises Blocked where the API has no operation that makes one."""
+        for operation in self.p.api.operations.values():
+            if operation.entity == entity and operation.does in ("create", "attach"):
+                case = self.case(operation, caller)
+                self.p.expect(self.play(case))
+                return self.p.things[-1][1]
+        raise Blocked(f"no operation creates a {entity}")
+
+    def bring(self, thing: Thing, state: str) -> Thing:
+        """Take an object of the run's own to another state, step by step. Raises Blocked."""
+        machine = self.p.api.machines[thing.entity]
+        avoid = set(self._stuck)
+        here = self.state(thing)
+        while here != state:
+            way = route(machine, here, state, avoid)
+            if way is None:
+                raise Blocked(f"{thing.entity} {thing.id} could not be brought to {state}; it stays {here}")
+            row = way[0]
+            exchange = self.advance(thing, row, way[1] if len(way) > 1 else None)
+            arrived = self.told(thing, exchange) or (row.end if row.end in machine.final else self.state(thing))
+            if arrived != row.end:
+                avoid.add(row.id)
+                if arrived == here and row.system:
+                    self._stuck.add(row.id)
+            here = arrived
+        return thing
+
+    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> Exchange | None:
+        """Do one step; what background work must do is brought about and waited for.
+
+        then: the step that is to follow, where one is meant to
+        """
+        if row.system:
+            self.cause(thing, row)
+            self.arrive(thing, *row.starts)
+            return None
+        operation = self.by_event(thing.entity, row.event)
+        return self.p.expect(self.play(self.case(operation, self.acting(operation, thing), thing)))
+
+    def route(self, machine: Machine, start: str, state: str) -> list[Transition]:
+        """The fewest steps from one state to another. Raises Blocked where there is no way."""
+        found = route(machine, start, state)
+        if found is None:
+            raise Blocked(f"{machine.entity}: no way from {start} to {state}")
+        return found
+
+    def cause(self, thing: Thing, row: Transition) -> None:
+        """Do elsewhere what makes a system event happen to an object; nothing where waiting is all there is."""
+
+    def arrive(self, thing: Thing, *starts: str) -> str:
+        """The state of an object once it is none of these, or once the run's patience is over."""
+        deadline, pause = time.monotonic() + self.p.settings.patience, 0.02
+        while True:
+            state = self.state(thing)
+            if state not in starts or time.monotonic() > deadline:
+                return state
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def told(self, thing: Thing, exchange: Exchange | None) -> str | None:
+        """The state that the answer of a call on an object tells; None where it tells none."""
+        found = None if exchange is None else member(exchange.json, self.p.api.machines[thing.entity].field)
+        return found if isinstance(found, str) else None
+
+    def by_event(self, entity: str, event: str) -> Operation:
+        """The operation that causes an event. Raises Blocked."""
+        for operation in self.p.api.operations.values():
+            if (operation.entity, operation.event) == (entity, event):
+                return operation
+        raise Blocked(f"no operation causes {event} of {entity}")
+
+    def lent(self, entity: str, state: str | None = None) -> Thing | None:
+        """An object that was lent to a full run and is in a state now; None where there is none."""
+        if self.p.mode is not Mode.FULL:
+            return None
+        for id in self.p.guard.lent.get(entity, ()):
+            thing = self.known(entity, id)
+            if thing is not None and (state is None or self.state(thing) == state):
+                return thing
+        return None
+
+    def known(self, entity: str, id: str) -> Thing | None:
+        """An object by its id, with the first caller who can read it; None where nobody can.
+
+        Those who see their own rows alone are asked first: what only owners may do needs them.
+        """
+        operation = self.p.reads(entity)
+        if operation is None or operation.key is None:
+            return None
+        seen = self.p.api.visibility.get(entity)
+        may = self.p.may(operation)
+        for caller in sorted(may, key=lambda each: seen is not None and seen.told_by(each.role) == ALL):
+            if self.p.call(operation, caller, {operation.key: id}).status == 200:
+                return Thing(entity, id, caller, {operation.key: id})
+        return None
+
+    def acting(self, operation: Operation, thing: Thing) -> Caller:
+        """Who does something to an object: who made it, if they may. Raises Blocked."""
+        return thing.caller if thing.caller in self.p.may(operation) else self.actor(operation)
+
+    def look(self, thing: Thing, *, whole: bool = False) -> Mapping[str, Any]:
+        """The object as its caller reads it now. Raises Blocked where it cannot be read.
+
+        whole: with what a reading leaves out unless it is asked for
+        """
+        operation = self.reader(thing)
+        omitted = self.p.api.visibility[thing.entity].omits.get("read", ()) if whole else ()
+        query = "select=" + ",".join(omitted) if omitted and self.p.api.conventions.query == "rql" else ""
+        headers = {"accept": "application/json"} if operation.does == "download" else None
+        exchange = self.p.call(
+            operation, self.acting(operation, thing), self.params(operation, thing), query=query, headers=headers
+        )
+        found = self.p.expect(exchange, 200).json
+        return found if isinstance(found, dict) else {}
+
+    def reader(self, thing: Thing) -> Operation:
+        """The operation that reads an object by its id. Raises Blocked."""
+        for operation in self.p.api.operations.values():
+            reads = operation.does in ("read", "download") and operation.key is not None
+            if reads and operation.entity == thing.entity and operation.parent in (None, *thing.params):
+                return operation
+        raise Blocked(f"no operation reads a {thing.entity}")
+
+    def around(self, thing: Thing) -> Mapping[str, Any]:
+        """operationId -> rows of every list below an object, as who may reads them: what hangs on it."""
+        found = {}
+        for operation in self.p.api.operations.values():
+            if (operation.does, operation.below) == ("list", thing.entity):
+                self.p.facts.forget()
+                caller = self.acting(operation, thing)
+                found[operation.id] = self.p.facts.rows(operation, caller, self.params(operation, thing))
+        return found
+
+    def state(self, thing: Thing) -> str:
+        """The state that an object is in."""
+        return str(member(self.look(thing), self.p.api.machines[thing.entity].field))
+
+    # Afterwards
+
+    def end(self, thing: Thing) -> bool:
+        """Take an object away, or bring it to an end where the API deletes nothing; whether that is done.
+
+        Raises Blocked where it cannot be.
+        """
+        machine = self.p.api.machines.get(thing.entity)
+        for operation in self.p.api.operations.values():
+            if operation.entity == thing.entity and operation.does == "delete":
+                gone = self._delete(operation, thing)
+                if not gone and machine is not None and operation.event is not None:
+                    last = next(row for row in machine.rows if row.event == operation.event)
+                    self._back(thing, last.starts)
+                    gone = self._delete(operation, thing)
+                return gone
+        if machine is None or not machine.final:
+            return False
+        state = self.state(thing)
+        if state not in machine.final:
+            self._back(thing, machine.final)
+        return True
+
+    def _delete(self, operation: Operation, thing: Thing) -> bool:
+        exchange = self.p.call(operation, self.acting(operation, thing), self.params(operation, thing))
+        return exchange.status < 300 or exchange.status == self.p.status("find", thing.entity)
+
+    def _back(self, thing: Thing, states: Collection[str]) -> None:
+        """Bring an object to the nearest of some states by steps that leave nothing behind. Raises Blocked."""
+        machine, here = self.p.api.machines[thing.entity], self.state(thing)
+        lasting = {row.id for row in machine.rows if not row.system and self._lasts(thing.entity, row.event)}
+        ways = [way for state in states if (way := route(machine, here, state, lasting)) is not None]
+        if here in states:
+            return
+        if not ways:
+            raise Blocked(f"it is {here}, from where nothing takes it away")
+        self.bring(thing, min(ways, key=len)[-1].end)
+
+    def _lasts(self, entity: str, event: str) -> bool:
+        return any(
+            (each.entity, each.event) == (entity, event) and each.id in self.LASTING
+            for each in self.p.api.operations.values()
+        )
+
+    def tagged(self, entity: str, caller: Caller, params: Mapping[str, str], tag: str) -> list[str]:
+        """Ids of objects that bear the mark of a run, as a list of theirs shows; [] where no list shows them."""
+        for operation in self.p.api.operations.values():
+            if (operation.does, operation.entity) == ("list", entity) and caller.role in operation.roles:
+                above = {name: value for name, value in params.items() if name == operation.parent}
+                rows = self.p.facts.rows(operation, caller, above)
+                return [str(row[self.p.key(entity)]) for row in rows if tag in json.dumps(row)]
+        return []
+
+    def above(self, thing: Thing) -> dict[str, str]:
+        """entity -> id of what an object lies below, as its path tells."""
+        found = {}
+        for operation in self.p.api.operations.values():
+            if operation.entity == thing.entity and operation.below is not None and operation.parent in thing.params:
+                found[operation.below] = thing.params[operation.parent]
+        return found
+
+    def touches(self, operation: Operation, body: Any, params: Mapping[str, str]) -> Mapping[str, set[str]]:
+        """entity -> ids of the objects beside its own that a call changes, as its body names them."""
+        return {}
+
+
+def stage(p: Probe) -> Stage:
+    """The Stage of an API: its own, if contracts/apis has one, else the one that tables suffice for."""
+    name = f"contracts.apis.{p.api.name}.stage"
+    try:
+        there = find_spec(name)
+    except ModuleNotFoundError:
+        there = None
+    kind: type[Stage] = import_module(name).Stage if there is not None else Stage
+    return kind(p)
