@@ -53,6 +53,7 @@ def settle(
     address = _address(said)
     mode = said.get("mode", Mode.READ_ONLY)
     _permit(address, mode, said.get("allow_hosts", ()), named=named)
+    _trusted(said.get("ca"))
     people = callers.merged(file.callers, _listed(said.get("callers_file"), environ))
     overlays = tuple(said.get("overlays", ()))
     given_tokens = [*callers.exported(environ), *tokens]
@@ -147,6 +148,20 @@ def _permit(address: str, mode: Mode, allowed: Iterable[str], *, named: bool) ->
         )
     if mode.writes and not named:
         raise Mistake(f"mode {mode} on {host}: beyond this machine it must be said on the command line: --mode {mode}.")
+
+
+def _trusted(ca: Path | None) -> None:
+    """Refuse a file that holds no certificates."""
+    if ca is None:
+        return
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=str(ca))
+    except ssl.SSLError:
+        raise Mistake(f"--ca {ca}: no certificates in it; name a file in PEM.") from None
+    except OSError as error:
+        raise Mistake(f"--ca {ca}: {error.strerror or error}; name a file that can be read.") from None
 
 
 def _listed(path: Path | None, environ: Mapping[str, str]) -> tuple[Caller, ...]:

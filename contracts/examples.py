@@ -126,8 +126,7 @@ def example(code: str, check: str) -> tuple[Finding, Result]:
     name, operation, caller, query, expected, source, status, came = EXAMPLES[code]
     api = load(name)
     who = Caller(caller, name, caller, None if caller == "nobody" else f"{caller}-token")
-    headers = {"content-type": "application/json"} if api.operations[operation].method in ("POST", "PUT") else {}
-    request = Request(api.operations[operation].method, _path(api, operation), query, headers)
+    request = Request(api.operations[operation].method, _path(api, operation), query)
     exchange = Exchange(1, name, operation, who, request, Answer(status, {}, b""), check, "read")
     place = f"{api.home}/{_PLACES.get(code[0], 'conventions')}.yaml"
     finding = Finding(

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from contracts import envelope
 from contracts.facts import Facts
 from contracts.findings import CellResult, Finding, Verdict
 from contracts.guard import CREATES, Guard
@@ -158,7 +159,9 @@ class Probe:
     def key(self, entity: str) -> str:
         """The member that holds an entity's id."""
         members = self.schema_of(entity).get("properties", {})
-        keys = [each.key for each in self.api.operations.values() if each.entity == entity and each.key is not None]
+        mine = [each for each in self.api.operations.values() if each.entity == entity]
+        # What no path names is told by the member that tells others: `locator`, or `id`.
+        keys = [each.key for each in (*mine, *self.api.operations.values()) if each.key is not None]
         return next((key for key in keys if key in members), "id")
 
     def schema_of(self, entity: str) -> Mapping[str, Any]:
@@ -304,7 +307,10 @@ class Probe:
 
     def _judge(self, exchange: Exchange) -> None:
         self._seen(exchange)
-        for breach in self.oracle.judge(exchange):
+        breaches = list(self.oracle.judge(exchange))
+        for finding in () if breaches else envelope.findings(self, exchange):
+            self._report(finding)
+        for breach in breaches:
             self._report(
                 self.finding(
                     breach.code,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Text = TypeVar("Text", str, bytes)
 
-PLACEHOLDER = re.compile(r"\$(?:TOKEN|SECRET)_[A-Z0-9_]+")
-"""What stands where a secret stood: a variable that the reader sets."""
+PLACEHOLDER = re.compile(r"\$(?:TOKEN|SECRET)_[A-Z0-9_]+|\$\{(?:TOKEN|SECRET)_[A-Z0-9_]+\}")
+"""What stands where a secret stood: a variable that the reader sets; in braces where its name would not end there."""
 ISSUED = "$TOKEN_ISSUED"
 """What stands for a token that the implementation handed out during the run."""
 _SHORT = 6
@@ -29,6 +29,7 @@ _WIDE = 8192
 """How far around a secret the base64 text is followed that it is a part of."""
 _SAID = frozenset({"subject", "expected", "came", "accepted", "reason", "case"})
 """Members of findings, verdicts and reasons that are put together from answers."""
+_LETTER = re.compile(r"\w")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 # What an implementation hands out, known to nobody beforehand: members of bodies, fields of forms, words of headers.
 _HANDED = "access_?token|refresh_?token|id_?token"
@@ -38,7 +39,7 @@ _BEARER = re.compile(r"(\bBearer +)(?=[^\s]*[0-9])[A-Za-z0-9._~+/=-]{16,}", re.I
 
 def _members(names: str) -> re.Pattern[str]:
     """A member of a JSON text or a field of a form, and its value."""
-    here = r"(?!\$(?:TOKEN|SECRET)_)"
+    here = r"(?!\$\{?(?:TOKEN|SECRET)_)"
     return re.compile(
         rf"""((?:\\?["'](?:{names})\\?["']\s*:\s*\\?["'])|(?:(?:^|[?&\s])(?:{names})=)){here}[^"'\\&\s]+""",
         re.IGNORECASE,
@@ -177,7 +178,8 @@ class Redaction:
         return re.compile("|".join(ways), re.IGNORECASE)
 
     def _shown(self, found: re.Match[str]) -> str:
-        return self._named.get(found.group().lower(), ISSUED)
+        placeholder = self._named.get(found.group().lower(), ISSUED)
+        return f"${{{placeholder[1:]}}}" if _LETTER.match(found.string, found.end()) else placeholder
 
 
 def redact(text: Text, callers: Iterable[Caller]) -> Text:
@@ -211,8 +213,8 @@ def _telling(value: str) -> int:
 
 def _forms(value: str) -> Iterator[str]:
     """A secret as it may stand in a text: plain, in an address, in JSON, in HTML, and as bytes read as Latin-1."""
-    plain = [value, value.encode().decode("latin-1")]
-    for each in plain:
+    read = [each.encode().decode("latin-1") for each in (value, value.upper(), value.lower())]
+    for each in (value, *read):
         yield from (each, json.dumps(each)[1:-1], html.escape(each), html.escape(json.dumps(each)[1:-1]))
     yield from (quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1])
 

@@ -13,6 +13,8 @@ def route(machine: Machine, start: str, state: str, avoid: Collection[str] = ())
 
     avoid: ids of rows that are not to be taken
     """
+    if start == state:
+        return []
     ways: deque[tuple[str, list[Transition]]] = deque([(start, [])])
     seen = {start}
     while ways:

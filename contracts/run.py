@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from contracts import registry
-from contracts.findings import CellResult, CheckResult, Finding, Result, Unchecked
+from contracts.findings import CheckResult, Finding, Result, Unchecked
 from contracts.guard import Unsafe
 from contracts.journal import Journal
+from contracts.mistakes import Mistake
 from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import Check
 from contracts.selecting import Selection
@@ -94,6 +97,10 @@ class Running:
             self.result.unchecked.append(
                 Unchecked(api.name, check.id, case, str(reason), fatal=not isinstance(reason, Nothing))
             )
+        except (Stopped, Unreachable, Mistake):
+            raise
+        except Exception as fault:  # an answer that no check was written for; the others still have their say
+            self.result.unchecked.append(Unchecked(api.name, check.id, case, _told(fault), fatal=True))
 
 
 @contextmanager
@@ -179,7 +186,7 @@ def _all(made: Running, progress: Progress) -> None:
     chosen = plan(settings, list(result.documents.values()))
     progress.begin(len(chosen))
     for check, api, cases in chosen:
-        if check.mode is Mode.FULL and settings.mode is not Mode.FULL or check.mode.writes and not settings.mode.writes:
+        if not settings.mode.allows(check.mode):
             result.unchecked.append(Unchecked(api.name, check.id, "", f"needs --mode {check.mode}"))
             continue
         progress.start(check, api.name, len(cases))
@@ -212,6 +219,13 @@ def _clean(made: Running) -> None:
                 p.journal.gone(number, entity=thing.entity, id=thing.id)
             else:
                 made.result.left.append(f"{p.api.name}: {thing.entity} {thing.id}: {why}")
+
+
+def _told(fault: Exception) -> str:
+    """A fault of a check in one line, with its place."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return f"the check could not read what came: {type(fault).__name__}: {fault} ({place})"
 
 
 def _plain(address: str) -> str:

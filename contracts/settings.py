@@ -26,6 +26,11 @@ class Mode(StrEnum):
     def writes(self) -> bool:
         return self is not Mode.READ_ONLY
 
+    def allows(self, least: Mode) -> bool:
+        """Whether a run in this mode may do what needs at least that one."""
+        order = list(Mode)
+        return order.index(least) <= order.index(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -43,18 +43,13 @@ def word(text: str) -> str:
     """A text as one word of a line in which the variables that stand for secrets are filled in."""
     if not PLACEHOLDER.search(text):
         return shlex.quote(text)
-    if not re.search(r'["`\\!]|\$(?!TOKEN_|SECRET_)', text):
-        return '"' + PLACEHOLDER.sub(lambda found: _variable(found, text), text) + '"'
+    if not re.search(r'["`\\!]', text) and "$" not in PLACEHOLDER.sub("", text):
+        return f'"{text}"'
     parts, at = [], 0
     for found in PLACEHOLDER.finditer(text):
         parts += [shlex.quote(text[at : found.start()])] * (at < found.start()) + [f'"{found.group()}"']
         at = found.end()
     return "".join([*parts, *[shlex.quote(text[at:])] * (at < len(text))])
-
-
-def _variable(found: re.Match[str], text: str) -> str:
-    """The variable, in braces where the letters behind it would become a part of its name."""
-    return f"${{{found.group()[1:]}}}" if re.match(r"\w", text[found.end() :]) else found.group()
 
 
 def _switches(request: Request, url: str) -> list[str]:

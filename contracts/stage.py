@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -52,19 +52,28 @@ class Body:
 NO_BODY = Body()
 
 
+def replaced(case: Case, **members: Any) -> Case:
+    """The same case with other members."""
+    return replace(case, **members)
+
+
 class Stage:
     """Makes things. An API of its own overrides what its tables cannot say.
 
     LASTING: operationIds whose effect nothing takes back; an `own` run does not call them
+    SHUN: ids of the rows of machines that no way of the run's own takes
     """
 
     LASTING: frozenset[str] = frozenset()
+    SHUN: frozenset[str] = frozenset()
 
     def __init__(self, p: Probe) -> None:
         self.p = p
         p.guard.lasting = self.LASTING
         self._stuck: set[str] = set()
         """ids of the rows that the target was seen not to follow; nobody waits for them twice"""
+        self.swept: set[tuple[str, str]] = set()
+        """(entity, state) in which all that must be refused was tried"""
 
     # Requests
 
@@ -155,7 +164,7 @@ class Stage:
         machine = self.p.api.machines.get(entity)
         if machine is None or state is None:
             return self.create(entity, caller)
-        if passes(machine, state) or route(machine, machine.initial, state) is None:
+        if passes(machine, state) or route(machine, machine.initial, state, self.SHUN) is None:
             found = self.lent(entity, state)
             if found is None:
                 raise Nothing(f"no {entity} in {state} can be made or held; lend one to --mode full in contracts.toml")
@@ -166,6 +175,14 @@ class Stage:
         """An object in a state, such that this step of its machine may be done to it. Raises Blocked."""
         return self.make(entity, state, caller)
 
+    def unmet(self, entity: str, state: str, row: Transition) -> Thing | None:
+        """An object in a state for which more than the state keeps a step from being done; None where nothing does."""
+        return None
+
+    def allows(self, thing: Thing, row: Transition) -> bool:
+        """Whether nothing but its state could keep this step from being done to an object as it is now."""
+        return True
+
     def outcome(self, thing: Thing, row: Transition) -> str | None:
         """The state that background work started by a right step must end in; None where several are right."""
         return None
@@ -174,20 +191,25 @@ class Stage:
         """A new object. Raises Blocked where the API has no operation that makes one."""
         for operation in self.p.api.operations.values():
             if operation.entity == entity and operation.does in ("create", "attach"):
-                case = self.case(operation, caller)
+                case = self.case(operation, caller if caller in self.p.may(operation) else None)
                 self.p.expect(self.play(case))
                 return self.p.things[-1][1]
         raise Blocked(f"no operation creates a {entity}")
 
-    def bring(self, thing: Thing, state: str) -> Thing:
-        """Take an object of the run's own to another state, step by step. Raises Blocked."""
+    def bring(self, thing: Thing, *states: str, avoid: Collection[str] = ()) -> Thing:
+        """Take an object of the run's own to another state, the nearest of these, step by step. Raises Blocked.
+
+        avoid: ids of rows that are not to be taken
+        """
         machine = self.p.api.machines[thing.entity]
-        avoid = set(self._stuck)
+        avoid = {*self._stuck, *self.SHUN, *avoid}
         here = self.state(thing)
-        while here != state:
-            way = route(machine, here, state, avoid)
-            if way is None:
-                raise Blocked(f"{thing.entity} {thing.id} could not be brought to {state}; it stays {here}")
+        while here not in states:
+            ways = [way for state in states if (way := route(machine, here, state, avoid)) is not None]
+            if not ways:
+                wanted = " or ".join(states)
+                raise Blocked(f"{thing.entity} {thing.id} could not be brought to {wanted}; it stays {here}")
+            way = min(ways, key=len)
             row = way[0]
             exchange = self.advance(thing, row, way[1] if len(way) > 1 else None)
             arrived = self.told(thing, exchange) or (row.end if row.end in machine.final else self.state(thing))
@@ -205,7 +227,7 @@ class Stage:
         """
         if row.system:
             self.cause(thing, row)
-            self.arrive(thing, *row.starts)
+            self.arrive(thing, *(start for start in row.starts if start != row.end))
             return None
         operation = self.by_event(thing.entity, row.event)
         return self.p.expect(self.play(self.case(operation, self.acting(operation, thing), thing)))
@@ -229,6 +251,11 @@ class Stage:
                 return state
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+    def settle(self, thing: Thing) -> str:
+        """The state of an object once no background work moves it any more, or the run's patience is over."""
+        machine = self.p.api.machines[thing.entity]
+        return self.arrive(thing, *(state for state in machine.states if passes(machine, state)))
 
     def told(self, thing: Thing, exchange: Exchange | None) -> str | None:
         """The state that the answer of a call on an object tells; None where it tells none."""
@@ -337,14 +364,8 @@ class Stage:
 
     def _back(self, thing: Thing, states: Collection[str]) -> None:
         """Bring an object to the nearest of some states by steps that leave nothing behind. Raises Blocked."""
-        machine, here = self.p.api.machines[thing.entity], self.state(thing)
-        lasting = {row.id for row in machine.rows if not row.system and self._lasts(thing.entity, row.event)}
-        ways = [way for state in states if (way := route(machine, here, state, lasting)) is not None]
-        if here in states:
-            return
-        if not ways:
-            raise Blocked(f"it is {here}, from where nothing takes it away")
-        self.bring(thing, min(ways, key=len)[-1].end)
+        rows = self.p.api.machines[thing.entity].rows
+        self.bring(thing, *states, avoid=[row.id for row in rows if self._lasts(thing.entity, row.event)])
 
     def _lasts(self, entity: str, event: str) -> bool:
         return any(

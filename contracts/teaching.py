@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.codes import CODES
 from contracts.examples import example
-from contracts.mistakes import Mistake, near
+from contracts.mistakes import Mistake
 from contracts.registry import Check, checks
 from specs.tables import load, names
 
@@ -31,7 +31,9 @@ def explained(code: str) -> str:
     """One finding taught: what it says, why that matters, where to look, who finds it, and how it looks."""
     found = CODES.get(code.upper())
     if found is None:
-        raise Mistake(f"no code {code!r}; {near(code, CODES)}")
+        group = [each for each in CODES if each[0] == code[:1].upper()]
+        there = f"there are: {', '.join(group)}." if group else "`contracts list` names those of each check."
+        raise Mistake(f"no code {code!r}; {there}")
     finders = [check for check in checks() if found.id in check.codes]
     lines = [f"{found.id}  {found.title}", ""]
     for word, text in (("why", found.why), ("mend", found.mend), ("found by", _finders(finders))):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from contracts.existing import first, path, required_query
 from contracts.findings import Finding, Verdict
-from contracts.probe import Blocked, Probe
+from contracts.guard import Unsafe
+from contracts.likeness import difference
+from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import check
-from contracts.wire import Caller, Request
+from contracts.settings import Mode
+from contracts.stage import Case
+from contracts.subjects import is_hidden, subject
+from contracts.wire import Caller, Exchange, Request
 from specs.tables import Api, Capability, Operation
 
 UNREADABLE = b'{"'
 """Nobody can read this as JSON, so nobody can act upon it."""
+UNTRIED = "can be tried on real objects alone; needs --mode own"
 
 
 def capabilities(api: Api) -> Sequence[str]:
@@ -21,83 +28,290 @@ def capabilities(api: Api) -> Sequence[str]:
 @check(
     "access.matrix",
     proves="every cell of the matrix: who may gets past the check of roles, who may not gets its status",
-    codes=("A101", "A102", "A103", "A104", "A105"),
+    codes=("A101", "A102", "A103", "A104", "A105", "A107"),
     cases=capabilities,
 )
 def matrix(p: Probe, case: str) -> Iterator[Finding]:
-    capability = next(each for each in p.api.capabilities if each.id == case)
-    operation = p.operation(capability.operation)
+    capability = _capability(p, case)
+    operation, blocked = p.operation(capability.operation), list[Blocked]()
+    # Those who may come first: what they are answered shows whether another refusal is that of a missing right.
+    let: Exchange | None = None
+    for role in sorted(p.api.roles, key=lambda role: role not in capability.roles):
+        try:
+            exchange = _asked(p, capability, role)
+        except Blocked as reason:
+            blocked += [reason] if _skip(p, capability, role, reason) else []
+            continue
+        if operation.open or role in capability.roles:
+            yield from _allowed(p, capability, exchange)
+            let = let or exchange
+        else:
+            yield from _denied(p, capability, exchange, let)
+    yield from _stranger(p, capability, operation, p.nobody, "A104")
+    if not operation.open:
+        yield from _stranger(p, capability, operation, p.garbage, "A105")
+    for each in blocked:
+        raise each
+
+
+@check(
+    "access.allowed",
+    proves="every cell that may is done for real, on an object made for it, and succeeds",
+    codes=("A101",),
+    mode=Mode.OWN,
+    cases=capabilities,
+)
+def allowed(p: Probe, case: str) -> Iterator[Finding]:
+    capability = _capability(p, case)
+    operation, blocked = p.operation(capability.operation), list[Blocked]()
     for role in p.api.roles:
-        yield from _cell(p, capability, operation, role)
-    for stranger, code in ((p.nobody, "A104"), (p.garbage, "A105")):
-        yield from _stranger(p, capability, operation, stranger, code)
+        if role not in capability.roles and not operation.open:
+            continue
+        try:
+            exchange = _played(p, capability, p.who(role))
+            if exchange.status in _refusals(p):
+                yield _may(p, capability, exchange, role)
+            else:
+                p.expect(exchange)
+        except Unsafe as reason:
+            blocked.append(Nothing(str(reason)))
+        except Blocked as reason:
+            blocked += [reason] if "no caller" not in str(reason) else []
+    for each in blocked:
+        raise each
 
 
-def _cell(p: Probe, capability: Capability, operation: Operation, role: str) -> Iterator[Finding]:
-    cell = f"{capability.id}/{role}"
-    allowed = role in capability.roles or operation.open
-    expected = "let through" if allowed else str(p.status("role"))
-    try:
-        caller = p.who(role)
-        exchange = p.send(operation, caller, *harmless(p, capability, caller))
-    except Blocked as reason:
-        verdict = Verdict.SKIPPED if "no caller" in str(reason) else Verdict.BLOCKED
-        p.verdict(capability.id, role, role, verdict, expected=expected, source=capability.source, reason=str(reason))
-        if verdict is Verdict.BLOCKED:
-            raise
-        return
-    refusals = {p.status("token"), p.status("role")}
-    if p.api.scope is not None and p.api.scope.parameter is not None:
-        refusals.add(p.status("scope"))
-    through = exchange.status not in refusals
-    if allowed and not through:
-        verdict, code = Verdict.UNEXPECTED_DENY, "A101"
-    elif allowed:
-        verdict, code = Verdict.ALLOWED, ""
-    elif exchange.status == p.status("role"):
-        verdict, code = Verdict.DENIED, ""
-    elif through:
-        verdict, code = Verdict.UNEXPECTED_ALLOW, "A102"
-    else:
-        verdict, code = Verdict.WRONG, "A103"
-    p.verdict(
-        capability.id, role, role, verdict, expected=expected, came=str(exchange.status), source=capability.source
+def _capability(p: Probe, id: str) -> Capability:
+    return next(each for each in p.api.capabilities if each.id == id)
+
+
+def _played(p: Probe, capability: Capability, caller: Caller) -> Exchange:
+    """The capability used for real: a reading on what is there, if something is, all else on an object made for it."""
+    operation = p.operation(capability.operation)
+    headers = _accept(p, capability)
+    if operation.method == "GET" and operation.does != "own":
+        try:
+            params, query = path(p, operation, caller), required_query(p, operation)
+            return p.call(operation, caller, params, query=query, headers=headers)
+        except Nothing:
+            pass
+    made = _case(p, operation, caller)
+    return p.call(
+        operation,
+        caller,
+        made.params,
+        query=made.query,
+        body=made.body,
+        content=made.content,
+        headers={**made.headers, **headers},
     )
-    if code:
-        source = p.source("role") if code == "A103" else capability.source
-        said = f"{role} may: anything but {', '.join(map(str, sorted(refusals)))}" if allowed else expected
-        yield p.finding(code, exchange, expected=said, source=source, subject=cell, cell=cell)
+
+
+def _case(p: Probe, operation: Operation, caller: Caller) -> Case:
+    """A right request for an operation, on an object that this caller can see."""
+    if operation.does == "own":
+        return p.stage.case(operation, caller)  # what it is done to is the API's own matter
+    try:
+        thing = subject(p, operation, caller)
+    except Blocked:
+        if operation.method != "GET":
+            raise
+        return p.stage.case(operation, caller)
+    if thing is not None and is_hidden(p, thing, caller):
+        raise Nothing(f"what could be made for {operation.id} is not {caller.name}'s")
+    return p.stage.case(operation, caller, thing)
+
+
+def _asked(p: Probe, capability: Capability, role: str) -> Exchange:
+    """A role's harmless request, answered. Raises Blocked where nobody has the role, or nothing harmless would tell."""
+    caller = p.who(role)
+    return p.send(capability.operation, caller, *harmless(p, capability, caller))
+
+
+def _skip(p: Probe, capability: Capability, role: str, reason: Blocked) -> bool:
+    """Note a cell that could not be looked at; whether that is to be told as unchecked."""
+    absent = "no caller" in str(reason)
+    verdict = Verdict.SKIPPED if absent or isinstance(reason, Nothing) else Verdict.BLOCKED
+    may = role in capability.roles or p.operation(capability.operation).open
+    expected = "let through" if may else str(p.status("role"))
+    p.verdict(capability.id, role, role, verdict, expected=expected, source=capability.source, reason=str(reason))
+    return not absent
+
+
+def _refusals(p: Probe) -> set[int]:
+    """Statuses that say that a caller may not."""
+    scoped = p.api.scope is not None and p.api.scope.parameter is not None
+    return {p.status("token"), p.status("role")} | ({p.status("scope")} if scoped else set())
+
+
+def _allowed(p: Probe, capability: Capability, exchange: Exchange) -> Iterator[Finding]:
+    role, through = exchange.caller.role, exchange.status not in _refusals(p)
+    verdict = Verdict.ALLOWED if through else Verdict.UNEXPECTED_DENY
+    _note(p, capability, exchange, verdict, "let through", capability.source)
+    if not through:
+        yield _may(p, capability, exchange, role)
+
+
+def _may(p: Probe, capability: Capability, exchange: Exchange, role: str) -> Finding:
+    cell = f"{capability.id}/{role}"
+    expected = f"{role} may: anything but {', '.join(map(str, sorted(_refusals(p))))}"
+    return p.finding("A101", exchange, expected=expected, source=capability.source, subject=cell, cell=cell)
+
+
+def _denied(p: Probe, capability: Capability, exchange: Exchange, let: Exchange | None) -> Iterator[Finding]:
+    """let: what a caller was answered who may, to the same request"""
+    cell, expected = f"{capability.id}/{exchange.caller.role}", str(p.status("role"))
+    verdict, code, source, subject = Verdict.UNEXPECTED_ALLOW, "A102", capability.source, cell
+    if exchange.status == p.status("role"):
+        if not _looked_up(p, capability, exchange):
+            _note(p, capability, exchange, Verdict.DENIED, expected, capability.source)
+            return
+    elif exchange.status >= 400 and not _is_let(p, exchange, let):
+        verdict, code, source = Verdict.WRONG, "A103", p.source("role")
+    elif (late := _late(p, capability, exchange)) is not None:
+        exchange, verdict, code, source, subject = late, Verdict.WRONG, "A107", p.source("role"), "role before find"
+    _note(p, capability, exchange, verdict, expected, capability.source)
+    yield p.finding(code, exchange, expected=expected, source=source, subject=subject, cell=cell)
+
+
+def _is_let(p: Probe, exchange: Exchange, let: Exchange | None) -> bool:
+    """Whether a refusal is the one that those get, too, who may: of the missing object, or of the body."""
+    if let is None:
+        return exchange.status in (p.status("find"), p.status("body"), p.status("query"))
+    return not difference(exchange.answer, let.answer, exchange.caller.name, let.caller.name)
+
+
+def _late(p: Probe, capability: Capability, exchange: Exchange) -> Exchange | None:
+    """The same exchange, if the role is asked for after all, once the object has been found."""
+    operation = p.operation(capability.operation)
+    if operation.method != "GET" or first(operation) is None or exchange.status != p.status("find", operation.entity):
+        return None
+    try:
+        real = p.send(operation, exchange.caller, *_reading(p, capability, exchange.caller))
+    except Blocked:
+        return None
+    return exchange if real.status == p.status("role") else None
+
+
+def _looked_up(p: Probe, capability: Capability, exchange: Exchange) -> bool:
+    """Whether a refusal tells of the object instead of the role, where both have one status.
+
+    That is so if it reads as those who may are refused for an object that is not there, and otherwise than this caller
+    is refused elsewhere. Where one text stands for both, nothing tells them apart, and nobody gets in.
+    """
+    operation, caller = p.operation(capability.operation), exchange.caller
+    start = first(operation)
+    if start is None or p.status("find", start[1]) != p.status("role"):
+        return False
+    others = (each for each in p.api.operations.values() if each.method == "GET" and first(each) is None)
+    elsewhere = next((each for each in others if not each.open and caller.role not in each.roles), None)
+    may = next(iter(p.may(operation)), None)
+    if elsewhere is None or may is None:
+        return False
+    query = required_query(p, operation)
+    unknown = p.call(operation, may, p.ghosts(operation), query=query)
+    refused = p.call(elsewhere, caller)
+    if refused.status != p.status("role"):
+        return False
+    names = (operation.id, elsewhere.id)
+    return not difference(unknown.answer, exchange.answer, *names) and bool(
+        difference(refused.answer, exchange.answer, *names)
+    )
 
 
 def _stranger(p: Probe, capability: Capability, operation: Operation, stranger: Caller, code: str) -> Iterator[Finding]:
     cell = f"{capability.id}/{stranger.name}"
-    expected = p.status("token")
-    if operation.open:
+    try:
+        exchange = p.send(operation, stranger, *harmless(p, capability, stranger))
+    except Nothing as reason:
+        p.verdict(capability.id, stranger.name, "", Verdict.SKIPPED, reason=str(reason))
         return
-    exchange = p.send(operation, stranger, *harmless(p, capability, stranger))
-    denied = exchange.status == expected
-    verdict = Verdict.DENIED if denied else Verdict.UNEXPECTED_ALLOW
+    if operation.open:
+        through = exchange.status not in _refusals(p)
+        _note(p, capability, exchange, Verdict.ALLOWED if through else Verdict.UNEXPECTED_DENY, "let through", "")
+        if not through:
+            said = f"nobody is asked for a token: anything but {', '.join(map(str, sorted(_refusals(p))))}"
+            yield p.finding("A101", exchange, expected=said, source=capability.source, subject=cell, cell=cell)
+        return
+    expected, source = p.status("token"), p.source("token")
+    through = exchange.status not in _refusals(p)
+    verdict = Verdict.UNEXPECTED_ALLOW if through else Verdict.WRONG
+    _note(p, capability, exchange, Verdict.DENIED if exchange.status == expected else verdict, str(expected), source)
+    if exchange.status != expected:
+        yield p.finding(code, exchange, expected=str(expected), source=source, subject=cell, cell=cell)
+
+
+def _note(p: Probe, capability: Capability, exchange: Exchange, verdict: Verdict, expected: str, source: str) -> None:
+    who = exchange.caller.role or exchange.caller.name
     p.verdict(
         capability.id,
-        stranger.name,
-        "",
+        who,
+        exchange.caller.role,
         verdict,
-        expected=str(expected),
+        expected=expected,
         came=str(exchange.status),
-        source=p.source("token"),
+        source=source or capability.source,
     )
-    if not denied:
-        yield p.finding(code, exchange, expected=str(expected), source=p.source("token"), subject=cell, cell=cell)
 
 
 def harmless(p: Probe, capability: Capability, caller: Caller) -> tuple[Request, dict[str, str]]:
-    """A request for a capability that changes nothing, whoever sends it: a reading, or a write that cannot be done."""
+    """A request for a capability that changes nothing, whoever sends it, and that only rights can refuse as such.
+
+    A write goes to an object that cannot be, or has a body that nobody can read; a reading goes there, too, where the
+    answer of a missing object differs from that of a missing right, and else to an object that is there.
+    Raises Nothing where that cannot be.
+    """
     operation = p.operation(capability.operation)
-    params = p.ghosts(operation)
-    headers = {}
-    if capability.media is not None:
-        headers["accept"] = "text/csv"
-    content = None
-    if operation.method not in ("GET", "HEAD") and (operation.does in ("create", "sync", "own") or params == {}):
+    start = first(operation)
+    if start is not None and not _tells(p, start[1]):
+        if operation.method != "GET":
+            raise Nothing(f"{operation.id}: a missing object is answered before, or as, a missing right; {UNTRIED}")
+        return _reading(p, capability, caller)
+    params, headers, content = p.ghosts(operation), _accept(p, capability), None
+    # What could create needs a body that cannot be read, wherever its path leads.
+    if operation.method != "GET" and (operation.does in ("create", "sync", "own", "replace") or start is None):
+        if start is None and not operation.open and not _precedes(p, "role", "body"):
+            raise Nothing(f"{operation.id}: the body is judged before the role; {UNTRIED}")
         content, headers["content-type"] = UNREADABLE, "application/json"
-    return p.request(operation, caller, params, content=content, headers=headers), params
+    query = required_query(p, operation)
+    return p.request(operation, caller, params, query=query, content=content, headers=headers), params
+
+
+def _reading(p: Probe, capability: Capability, caller: Caller) -> tuple[Request, dict[str, str]]:
+    """A reading of what is there: of the caller's own if they see any, else of somebody's who may."""
+    operation = p.operation(capability.operation)
+    found: dict[str, str] | None = None
+    for reader in sorted(p.may(operation), key=lambda each: each.name != caller.name):
+        try:
+            found = path(p, operation, reader)
+            break
+        except Nothing:
+            start = first(operation)
+            assert start is not None
+            if operation.key != start[0] and (id := next(p.facts.ids(start[1], reader), None)):
+                found = {**p.ghosts(operation), start[0]: id}
+                break
+    if found is None:
+        raise Nothing(f"nobody sees anything that {operation.id} could be called on")
+    query = required_query(p, operation)
+    return p.request(operation, caller, found, query=query, headers=_accept(p, capability)), found
+
+
+def _tells(p: Probe, entity: str) -> bool:
+    """Whether a missing object tells who may from who may not."""
+    return p.status("find", entity) not in _refusals(p) and _precedes(p, "role", "find")
+
+
+def _precedes(p: Probe, one: str, other: str) -> bool:
+    """Whether a check comes before another in the order of refusals."""
+    order = [row["check"] for row in p.api.refusals]
+    return one not in order or other not in order or order.index(one) < order.index(other)
+
+
+def _accept(p: Probe, capability: Capability) -> dict[str, str]:
+    """The header that chooses a capability, where one operation carries several."""
+    if capability.media is None:
+        return {}
+    answers = p.spec(capability.operation)["responses"]
+    content = p.resolved(answers.get("200", {})).get("content", {})
+    return {"accept": next((media for media in content if "json" not in media), "text/csv")}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.checks.asking import because
+from contracts.comparing import difference
 from contracts.findings import Finding
 from contracts.journal import Thing
-from contracts.probe import Blocked, Nothing, Probe, member
+from contracts.probe import Nothing, Probe
 from contracts.registry import check
-from contracts.routes import outcomes, passes
+from contracts.routes import outcomes
 from contracts.settings import Mode
-from contracts.wire import Caller, Exchange
+from contracts.wire import Caller
 from specs.tables import Api, Machine, Operation, Transition
+
+WALKED = ("broken", "arrived", "refused")
+"""What can become of a step that was tried; where it was tried in several ways, the first of these is told."""
 
 
 def driven(api: Api) -> Iterator[tuple[Operation, Machine]]:
@@ -60,15 +63,32 @@ def declared(p: Probe, case: str) -> Iterator[Finding]:
     for row in rows:
         for caller in _each_role(p, operation):
             try:
-                found = yield from _walked(p, operation, machine, row, state, caller)
+                done.append((yield from _walked(p, operation, machine, row, state, caller)))
             except Nothing as reason:
                 done.append(str(reason))
-                continue
-            done.append(found)
-    if done:
-        p.walked(machine.entity, state, operation.event, next((each for each in done if each != "arrived"), "arrived"))
-    if done and all(each not in ("arrived", "broken") for each in done):
-        raise Nothing(done[0])
+        thing = p.stage.unmet(machine.entity, state, row)
+        if thing is not None:
+            done.append((yield from _guarded(p, operation, row, state, thing)))
+    said = next((each for each in WALKED if each in done), done[0] if done else "no caller may")
+    p.walked(machine.entity, state, operation.event, said)
+    if said not in WALKED:
+        raise Nothing(said)
+
+
+def _guarded(
+    p: Probe, operation: Operation, row: Transition, state: str, thing: Thing
+) -> Generator[Finding, None, str]:
+    """Try a step whose guard is not met. Returns what became of it: `refused` or `broken`."""
+    exchange = p.stage.play(p.stage.case(operation, p.stage.acting(operation, thing), thing))
+    wanted = p.status("state", operation.entity)
+    if exchange.status == wanted:
+        return "refused"
+    code = "W403" if exchange.status < 300 else "W404"
+    expected = f"{wanted}: more than {state} is needed for {row.event}"
+    yield p.finding(
+        code, exchange, expected=expected, source=row.source, place="machines", subject=f"{state} {row.event}"
+    )
+    return "broken"
 
 
 def _each_role(p: Probe, operation: Operation) -> list[Caller]:
@@ -78,12 +98,15 @@ def _each_role(p: Probe, operation: Operation) -> list[Caller]:
 
 def _walked(
     p: Probe, operation: Operation, machine: Machine, row: Transition, state: str, caller: Caller
-) -> Iterator[Finding]:
+) -> Generator[Finding, None, str]:
     """Do one step. Returns what became of it: `arrived` or `broken`."""
     stage = p.stage
     thing = stage.fit(machine.entity, state, row, caller)
     if thing.caller.role == caller.role:
         caller = thing.caller
+    if thing.id in p.guard.lent.get(machine.entity, ()):
+        # It will not be in this state again, so what is refused there is tried first.
+        yield from refused(p, machine, state, elsewhere(p.api, machine, state))
     exchange = stage.play(stage.case(operation, caller, thing))
     subject = f"{state} {row.event}"
     if exchange.status >= 300:
@@ -130,12 +153,8 @@ def _walked(
 def undeclared(p: Probe, case: str) -> Iterator[Finding]:
     entity, _, state = case.split(" ", 2)
     machine = p.api.machines[entity]
-    operations = [
-        operation
-        for operation, found in driven(p.api)
-        if found is machine and operation.event not in machine.events_from(state)
-    ]
-    if not operations:
+    operations = elsewhere(p.api, machine, state)
+    if not operations or (entity, state) in p.stage.swept:
         return
     try:
         yield from refused(p, machine, state, operations)
@@ -143,6 +162,12 @@ def undeclared(p: Probe, case: str) -> Iterator[Finding]:
         for operation in operations:
             p.walked(entity, state, str(operation.event), str(reason))
         raise
+
+
+def elsewhere(api: Api, machine: Machine, state: str) -> list[Operation]:
+    """The operations whose events are not declared in a state."""
+    allowed = machine.events_from(state)
+    return [operation for operation, found in driven(api) if found is machine and operation.event not in allowed]
 
 
 def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operation]) -> Iterator[Finding]:
@@ -154,7 +179,11 @@ def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operati
             thing, tried = _one(p, machine, state), []
             before = None if _is_gone(machine, state, p) else stage.look(thing, whole=True)
             hung = {} if before is None else stage.around(thing)
-        found = yield from _tried(p, machine, state, operation, thing, before)
+        try:
+            found = yield from _tried(p, machine, state, operation, thing, before)
+        except Nothing as reason:
+            p.walked(machine.entity, state, str(operation.event), str(reason))
+            continue
         tried.append(operation)
         if found:
             thing = None
@@ -162,6 +191,7 @@ def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operati
         after = stage.around(thing)
         if after != hung:
             yield from _hung(p, machine, state, tried)
+    stage.swept.add((machine.entity, state))
 
 
 def _one(p: Probe, machine: Machine, state: str) -> Thing:
@@ -179,7 +209,7 @@ def _is_gone(machine: Machine, state: str, p: Probe) -> bool:
 
 def _tried(
     p: Probe, machine: Machine, state: str, operation: Operation, thing: Thing, before: Mapping[str, Any] | None
-) -> Iterator[Finding]:
+) -> Generator[Finding, None, bool]:
     """Try one event. Returns whether the object is of no more use."""
     stage, event = p.stage, str(operation.event)
     subject, wanted = f"{state} {event}", p.status("state", machine.entity)
@@ -206,8 +236,8 @@ def _tried(
             "W405",
             exchange,
             expected="an object that is as it was",
-            came=because(before, after),
-            source="CAN",
+            came=difference(before, after),
+            source=p.source("state"),
             place="machines",
             subject=subject,
         )
@@ -228,8 +258,8 @@ def _hung(p: Probe, machine: Machine, state: str, operations: Sequence[Operation
                 "W405",
                 exchange,
                 expected="all that belongs to the object is as it was",
-                came=because(before, after),
-                source="CAN",
+                came=difference(before, after),
+                source=p.source("state"),
                 place="machines",
                 subject=f"{state} {operation.event}",
             )

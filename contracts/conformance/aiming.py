@@ -1,34 +1,37 @@
-"""Where generated requests are aimed: at what the caller can see, or at what the run made, so that no 404 hides the rest."""
+"""Where generated requests are aimed: at what the caller can see, or the run made, so that no 404 hides the rest."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from contracts.oracle import ADDRESS, Oracle
 from contracts.probe import Blocked, Probe
 from contracts.wire import Caller, Request
 from specs.tables import Operation
 
-PARENTS = 3
-"""Objects that are looked below at most, until one has something there."""
-OURS = frozenset({"user-agent", "x-schemathesis-testcaseid", "accept-encoding", "accept", "connection", "content-length"})
+SOME = 3
+"""Objects that a reading is tried on, and that are looked below, at most."""
+OURS = frozenset(
+    {"user-agent", "x-schemathesis-testcaseid", "accept-encoding", "accept", "connection", "content-length"}
+)
 """Headers that the tool adds for itself."""
 
 
-def seen(p: Probe, operation: Operation, caller: Caller) -> dict[str, str]:
-    """Values for the path of a reading that lead to something the caller can see; ids of nothing where there is nothing."""
+def seen(p: Probe, operation: Operation, caller: Caller) -> list[dict[str, str]]:
+    """Values for the path of a reading that lead to what the caller can see; where there is nothing, as generated."""
     if operation.key is None and operation.parent is None:
-        return {}
-    first = operation.below or operation.entity
-    for id in list(_ids(p, first, caller))[:PARENTS]:
-        if operation.below is None or operation.key is None:
-            return {(operation.parent or operation.key or ""): id}
-        for row in _below(p, operation, caller, id):
-            return {(operation.parent or ""): id, operation.key: str(row[p.key(operation.entity)])}
-    return p.ghosts(operation)
+        return [{}]
+    ids = list(islice(_ids(p, operation.below or operation.entity, caller), SOME))
+    if operation.below is None or operation.key is None:
+        found = [{(operation.parent or operation.key or ""): id} for id in ids]
+    else:
+        parent, key, member = operation.parent or "", operation.key, p.key(operation.entity)
+        pairs = ((id, str(row[member])) for id in ids for row in _below(p, operation, caller, id))
+        found = [{parent: id, key: child} for id, child in islice(pairs, SOME)]
+        found = found or [{parent: id} for id in ids[:1]]
+    return found or [{}]
 
 
 def _ids(p: Probe, entity: str, caller: Caller) -> Iterator[str]:
@@ -38,6 +41,10 @@ def _ids(p: Probe, entity: str, caller: Caller) -> Iterator[str]:
     if entity in p.api.visibility:
         key = p.key(entity)
         yield from (str(row[key]) for row in p.facts.seen(entity, caller) if row.get(key) is not None)
+        for listing in p.api.operations.values():
+            if (listing.does, listing.entity) == ("list", entity) and listing.below not in (None, entity):
+                for parent in islice(_ids(p, listing.below or "", caller), SOME):
+                    yield from (str(row[key]) for row in _below(p, listing, caller, parent))
     yield from p.settings.lend.get(p.api.name, {}).get(entity, ())
 
 
@@ -52,13 +59,16 @@ def _below(p: Probe, operation: Operation, caller: Caller, parent: str) -> list[
     return [row for row in rows if row.get(p.key(operation.entity)) is not None]
 
 
-def fitted(case: Any, params: Mapping[str, str]) -> dict[str, str] | None:
-    """The values of a case's path: these, but for the one that was generated wrong. None where no such path can be sent."""
-    filled = dict(params)
-    meta = case.meta
+def fitted(p: Probe, caller: Caller, case: Any, params: Mapping[str, str]) -> dict[str, str] | None:
+    """The values of a case's path: these, and the caller's scope, but for the one that was generated wrong.
+
+    None where no such path can be sent.
+    """
+    scope = p.api.scope
+    own = {**(p.scope(caller) if scope is not None and scope.parameter in case.path_parameters else {}), **params}
+    filled = {}
     for name, value in case.path_parameters.items():
-        if _is_wrong(meta, name):
-            filled[name] = unquote(str(value))
+        filled[name] = unquote(str(value)) if name not in own or _is_wrong(case.meta, name) else own[name]
     if not all(value.strip("./") and "/" not in value for value in filled.values()):
         return None
     case.path_parameters = {name: quote(value, safe="") for name, value in filled.items()}
@@ -84,17 +94,12 @@ def request(p: Probe, operation: Operation, caller: Caller, case: Any, params: M
     headers = {name.lower(): str(value) for name, value in made.headers.items() if name.lower() not in OURS}
     headers |= {name.lower(): str(value) for name, value in case.headers.items()}
     content = made.body.encode() if isinstance(made.body, str) else made.body
+    assert content is None or isinstance(content, bytes)
     aimed = p.request(operation, caller, params, content=content, headers=headers)
     return Request(aimed.method, aimed.path, urlsplit(str(made.url)).query, aimed.headers, aimed.content)
 
 
-def as_meant(p: Probe, operation: Operation, sent: Request, case: Any) -> Request:
-    """The call as if it had gone to the paths of the spec, whatever paths the deployment has."""
-    from schemathesis.transport.prepare import prepare_path
-
-    prefix = re.sub(r"/+$", "", urlsplit(Oracle.base(p.api)).path)
-    path = prefix + prepare_path(case.path, case.path_parameters)
+def as_meant(sent: Request, case: Any) -> Request:
+    """The call as if it had gone to the path of the spec, whatever the deployment's begin with."""
+    path = case.operation.schema.get_full_path(case.formatted_path)
     return Request(sent.method, path, sent.query, sent.headers, sent.content)
-
-
-__all__ = ["ADDRESS", "as_meant", "fitted", "request", "seen"]

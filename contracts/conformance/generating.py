@@ -1,4 +1,4 @@
-"""Cases that Schemathesis generates for one operation, right and wrong, thinned to those that differ in what they try."""
+"""Cases that Schemathesis generates for an operation, right and wrong: those of them that try something different."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from contracts.oracle import Oracle
 
-UNTOLD = frozenset({"object_unexpected_properties"})
-"""What the coverage phase tries of parameters and no check of it judges: those that the spec does not name."""
+UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "unsupported_content_type"})
+"""What the coverage phase tries of requests without a body, and no check of it judges: nobody need look at it."""
 
 
 def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0) -> tuple[list[Any], list[Any]]:
@@ -34,15 +34,13 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     return found[0], found[1]
 
 
+def is_enumerated(case: Any) -> bool:
+    """Whether the coverage phase made a case, and not chance."""
+    return hasattr(case.meta.phase.data, "scenario")
+
+
 def _is_judged(case: Any) -> bool:
-    data = case.meta.phase.data
-    return case.body is not _unset() or data.scenario.value not in UNTOLD
-
-
-def _unset() -> Any:
-    from schemathesis.core import NOT_SET
-
-    return NOT_SET
+    return bool(case.operation.body) or case.meta.phase.data.scenario.value not in UNTOLD
 
 
 def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
@@ -124,7 +122,7 @@ def grafted(sound: Any, before: Any, after: Any) -> Any:
             elif before[name] != value or type(before[name]) is not type(value):
                 made[name] = grafted(sound.get(name), before[name], value)
         return made
-    if isinstance(sound, list) and isinstance(before, list) and isinstance(after, list):
-        if sound and before and after and len(before) == len(after) and before[1:] == after[1:]:
-            return [grafted(sound[0], before[0], after[0]), *sound[1:]]
+    lists = sound and all(isinstance(each, list) and each for each in (sound, before, after))
+    if lists and before[1:] == after[1:]:
+        return [grafted(sound[0], before[0], after[0]), *sound[1:]]
     return after

@@ -109,12 +109,11 @@ def _cases(
 def _told(finding: Finding, result: Result) -> str:
     """A finding as the text of a failure."""
     rows = [
-        f"{finding.code} {telling.about(finding)}: {telling.code(finding).title}",
-        f"expected {finding.expected} ({telling.source(finding)})",
-        f"got      {finding.came}",
-        *(f"step {number}   {telling.step(each)}" for number, each in enumerate(finding.steps, 1)),
+        f"{finding.code} {telling.plain(telling.about(finding))}: {telling.code(finding).title}",
+        f"expected {telling.plain(finding.expected)} ({telling.source(finding)})",
+        f"got      {telling.plain(finding.came)}",
+        *(f"step {number}   {telling.plain(telling.step(each))}" for number, each in enumerate(finding.steps, 1)),
     ]
-    rows = [telling.plain(row) for row in rows]
     again = telling.last(finding, result)
     return "\n".join([*rows, f"again    {again}"] if again else rows)
 

@@ -55,7 +55,7 @@ def code(finding: Finding) -> Code:
 
 def about(finding: Finding) -> str:
     """What a finding is about: operation, caller, subject."""
-    told = finding.operation or finding.api
+    told = finding.operation or finding.subject or finding.api
     plainly = {"", told, f"{told}/{finding.caller}", f"{told}/{finding.role}"}
     told += f" as {finding.caller}" if finding.caller else ""
     return told if finding.subject in plainly else f"{told}, {finding.subject}"

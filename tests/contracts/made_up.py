@@ -72,7 +72,9 @@ def whole() -> Result:
     result = Result("http://127.0.0.1:8000", "own", 7, apis, requests=1234, seconds=56.78, callers=CALLERS)
     result.documents = {name: load(name) for name in apis}
     result.findings = [
-        finding("R204", subject="price.purchase", operation="getJournal", cell="", source="DOC", case="Journal", also=3),
+        finding(
+            "R204", subject="price.purchase", operation="getJournal", cell="", source="DOC", case="Journal", also=3
+        ),
         finding(),
         finding(
             "W406",
@@ -92,7 +94,13 @@ def whole() -> Result:
             ),
         ),
         finding(
-            "Q510", operation="listLedgers", subject="limit=0", source="M (paging)", cell="", check="paging.zero", case=""
+            "Q510",
+            operation="listLedgers",
+            subject="limit=0",
+            source="M (paging)",
+            cell="",
+            check="paging.zero",
+            case="",
         ),
         finding("S303", operation="getLedger", subject="200", cell="", accepted="known, mended in May", source="spec"),
         finding("S305", operation="", subject="GET /odd", cell="", caller="", came="500", source="OA4", steps=()),
@@ -125,7 +133,7 @@ def _starts(entity: object, event: str) -> list[str]:
 
 
 def _cells(api: Api) -> list[CellResult]:
-    """A verdict about every cell but those of one collection, of every kind there is."""
+    """A verdict about every cell but those of one collection; every verdict that there is."""
     odd = {
         ("createJournal", "client"): Verdict.UNEXPECTED_ALLOW,
         ("getJournal", "vendor"): Verdict.UNEXPECTED_DENY,
@@ -144,16 +152,3 @@ def _cells(api: Api) -> list[CellResult]:
                 CellResult("billing", cell.capability.id, caller, role, verdict, str(cell.status), "200", cell.source)
             )
     return found
-
-
-def echoing(caller: Caller) -> Exchange:
-    """A call of which the whole answer, and the request itself, repeats the caller's secrets in every form."""
-    from tests.contracts.test_redaction import forms
-
-    texts = [form for secret in (caller.token or "", *caller.credentials.values()) for form in forms(secret)]
-    said = "\n".join(texts)
-    exchange = call(caller, "POST", "/journals", 500, said.encode(), content=said.encode(), query=f"token={texts[1]}")
-    headers = {"x-echo": " ".join(texts), "content-type": "text/plain"}
-    from dataclasses import replace
-
-    return replace(exchange, answer=replace(exchange.answer, headers=headers))

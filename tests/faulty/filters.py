@@ -43,9 +43,8 @@ def _means(swap: Swap) -> Spoil:
     return during("mockserver.lists:predicate", make)
 
 
-def _operator(wrong: str, **to: str) -> Swap:
+def _operator(name: str, other: str) -> Swap:
     """One comparison taken for another."""
-    ((name, other),) = to.items() if to else ((wrong, wrong),)
 
     def swap(expr: Expr) -> Expr:
         return replace(expr, operator=other) if isinstance(expr, Compare) and expr.operator == name else expr
@@ -216,11 +215,11 @@ B, C, A = "billing", "credits", "accounts"
 ROWS: tuple[Row, ...] = (
     (B, "eq-is-prefix", "Q505 Q507", "", "`eq` lets texts through that only begin alike.", _means(_eq_is_prefix)),
     (B, "ne-needs-a-value", "Q506 Q507", "", "`ne` leaves out rows without the member.", _means(_ne_needs_value)),
-    (B, "gt-is-ge", "Q505 Q507", "", "`gt` lets equal values through.", _means(_operator("gt", gt="ge"))),
-    (B, "ge-is-gt", "Q506 Q507", "", "`ge` leaves equal values out.", _means(_operator("ge", ge="gt"))),
-    (B, "lt-is-le", "Q505 Q507", "", "`lt` lets equal values through.", _means(_operator("lt", lt="le"))),
-    (B, "le-is-lt", "Q506 Q507", "", "`le` leaves equal values out.", _means(_operator("le", le="lt"))),
-    (B, "like-ignores-case", "Q505", "", "`like` does not look at capitals.", _means(_operator("like", like="ilike"))),
+    (B, "gt-is-ge", "Q505 Q507", "", "`gt` lets equal values through.", _means(_operator("gt", "ge"))),
+    (B, "ge-is-gt", "Q506 Q507", "", "`ge` leaves equal values out.", _means(_operator("ge", "gt"))),
+    (B, "lt-is-le", "Q505 Q507", "", "`lt` lets equal values through.", _means(_operator("lt", "le"))),
+    (B, "le-is-lt", "Q506 Q507", "", "`le` leaves equal values out.", _means(_operator("le", "lt"))),
+    (B, "like-ignores-case", "Q505", "", "`like` does not look at capitals.", _means(_operator("like", "ilike"))),
     (B, "ilike-minds-case", "Q506", "", "`ilike` looks at capitals.", _means(_ilike_is_like)),
     (B, "like-is-start", "Q506", "", "`like` does not take a star in front.", _means(_like_is_start)),
     (B, "in-takes-first", "Q506 Q507", "", "`in` looks at the first value alone.", _means(_first_of_list("in"))),

@@ -52,7 +52,10 @@ def _never_expires(x: Exchange, step: Step) -> None:
         if "expired" not in str(refusal):
             raise
         token = x.headers[b"authorization"].split()[-1].decode()
-        x.caller = x.cast._by_token.get(token) or x.cast._issued(token)
+        found = x.cast._by_token.get(token) or x.cast._issued(token)
+        if found is None:
+            raise
+        x.caller = found
         x.role = x.caller.role
         x.begin()
 

@@ -10,6 +10,7 @@ import orjson
 from mockserver.domain.errors import Forbidden, NotFound, OutOfScope
 from mockserver.exchange import Exchange
 from mockserver.gate import Step
+from mockserver.reply import Reply
 from mockserver.service import Rows
 from mockserver.store import EVERY, at
 from mockserver.work import Work
@@ -17,9 +18,6 @@ from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import (
     Check,
     Handler,
-    Reply,
-    Server,
-    Spoil,
     checked,
     derived,
     handled,
@@ -182,10 +180,6 @@ def _invoice_found(x: Exchange, step: Step) -> None:
             raise
 
 
-def _all_accounts_counted() -> Spoil:
-    return handled("listFinanceAccounts", _total_of_all)
-
-
 def _told_apart(x: Exchange) -> Exception:
     return NotFound(f"{x.operation.entity} belongs to another account.", x.operation.entity)
 
@@ -201,10 +195,6 @@ def _granted_text(x: Exchange, step: Step) -> None:
         if x.work.get("Account", x.params[x.operation.key or ""]) is not None:
             raise NotFound("the account is there, but not granted to you.", refusal.entity) from None
         raise
-
-
-def _none(server: Server) -> None:
-    """Nothing is spoiled."""
 
 
 B, C, A = "billing", "credits", "accounts"
@@ -464,7 +454,7 @@ ROWS: tuple[Row, ...] = (
         "R203 Q502",
         "listFinanceAccounts",
         "The total counts accounts that were not granted.",
-        _all_accounts_counted(),
+        handled("listFinanceAccounts", _total_of_all),
     ),
     (
         A,

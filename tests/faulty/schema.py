@@ -80,7 +80,12 @@ def _locators_are_numbers(server: Server) -> None:
     server.lay(replace(server.api, conventions=replace(conventions, ids=ids)))
 
 
-def _half_an_hour(value: Any, x: Exchange) -> None:
+def _invoice_days(value: Any, x: Exchange) -> None:
+    for each in value["invoices"]:
+        each["date"] = _day_first(each["date"])
+
+
+def _quantity_text(value: Any, x: Exchange) -> None:
     if (amount := at(value, "quantity")) is not None:
         put(value, "quantity", str(amount))
 
@@ -111,7 +116,7 @@ ROWS: tuple[Row, ...] = (
         "S304",
         "getLedgerCharge",
         "The quantity of a charge is a text.",
-        answered("getLedgerCharge", _half_an_hour),
+        answered("getLedgerCharge", _quantity_text),
     ),
     (
         B,
@@ -282,7 +287,7 @@ ROWS: tuple[Row, ...] = (
         "Dates of invoices have their day first.",
         answered(
             "getFinanceAccount",
-            lambda value, x: [put(each, "date", _day_first(each["date"])) for each in value["invoices"]] and None,
+            _invoice_days,
         ),
     ),
     (

@@ -115,7 +115,8 @@ def conventions(**changed: Mapping[str, Any]) -> Laid:
 
     def lay(api: Api) -> Api:
         now = api.conventions
-        made = {name: {**getattr(now, name), **value} for name, value in changed.items()}
+        # Any: of whichever of the conventions is named.
+        made: dict[str, Any] = {name: {**getattr(now, name), **value} for name, value in changed.items()}
         return replace(api, conventions=replace(now, **made))
 
     return lay

@@ -109,7 +109,7 @@ def _still_there(x: Exchange, go: Handler) -> Reply:
     return reply
 
 
-def _charges_stay(right: Any, work: Work, journal: Record, upload: Any) -> Record:
+def _charges_stay(right: Any, work: Work, journal: Record, upload: Any) -> Any:
     """A second file is added to the first."""
     before = list(work.where("Charge", "journal.id", journal["id"]))
     made = right(work, journal, upload)
@@ -154,7 +154,7 @@ def _one_statement_a_ledger(right: Any, work: Work, ledger: Record) -> None:
 
 
 def _initial(state: str) -> Any:
-    def make(right: Any, work: Work) -> Record:
+    def make(right: Any, work: Work) -> Any:
         made = right(work)
         entity = next(name for name, each in work.api.machines.items() if work.get(name, made["id"]) is not None)
         return work.put(entity, {**made, work.api.machines[entity].field: state})
@@ -162,13 +162,13 @@ def _initial(state: str) -> Any:
     return make
 
 
-def _cut(right: Any, work: Work) -> Record:
+def _cut(right: Any, work: Work) -> Any:
     """A name is cut to ten characters."""
     work.body = {**work.body, "name": work.body["name"][:10]}
     return right(work)
 
 
-def _notes_lost(right: Any, work: Work) -> Record:
+def _notes_lost(right: Any, work: Work) -> Any:
     work.body = {name: value for name, value in work.body.items() if name != "notes"}
     return right(work)
 

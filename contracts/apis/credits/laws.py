@@ -1,0 +1,116 @@
+"""What holds of each credit of a tenant at any time: it is summed up once, and its parts make up its amount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from contracts.apis.credits.books import KINDS, Books, Entry
+from contracts.apis.credits.ground import APIS, Ground, Row
+from contracts.findings import Finding
+from contracts.probe import Probe
+from contracts.registry import check
+
+
+@check(
+    "credits.summary",
+    proves="every payment, distribution, disbursement, write-off and shortfall is one credit, of its state and amount",
+    codes=("R202", "R212", "M606", "W406", "Q503"),
+    apis=APIS,
+)
+def summary(p: Probe, case: str) -> Iterator[Finding]:
+    ground = Ground(p)
+    books = Books(ground)
+    shown = {str(each.get("locator")): each for each in books.credits}
+    for locator, entry in books.entries.items():
+        if locator not in shown:
+            yield ground.wrong(
+                "R202",
+                "fetchCredits",
+                entry.kind.type,
+                "a credit of each",
+                f"{entry.name} is in none",
+                "S, I",
+                beside=[entry.kind.listing],
+            )
+            continue
+        wrong = list(_same(ground, entry, shown[locator]))
+        yield from wrong or _times(ground, entry, shown[locator])
+    for locator, credit in shown.items():
+        if locator not in books.entries:
+            yield from _unknown(ground, credit)
+    ages = [(str(each.get("createdAt")), str(each.get("locator"))) for each in books.credits]
+    for before, after in pairwise(ages):
+        if before > after:
+            came = f"{after[1]} of {after[0]} stands behind {before[1]} of {before[0]}"
+            yield ground.wrong("Q503", "fetchCredits", "createdAt", "the oldest first, then by locator", came, "M")
+            break
+
+
+def _same(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:
+    """A summary says what its entity says."""
+    row, kind = entry.row, entry.kind
+    wanted = {name: row.get(name) for name in ("accountLocator", "currency", "amount", "createdAt")}
+    wanted |= {"creditType": kind.type, "creditState": entry.state}
+    for name in ("reversalReason", "reversedAt"):
+        if name in row:
+            wanted[name] = row[name]
+    if kind.realized is not None:
+        wanted["realizedAt"] = row.get(kind.realized)
+    for name, value in wanted.items():
+        if credit.get(name) != value:
+            expected, came = f"{name} {value!r}, as {entry.name} has it", f"{credit.get(name)!r}"
+            yield ground.wrong(
+                "R212", "fetchCredits", f"{kind.type} {name}", expected, came, "S, I", beside=[kind.listing]
+            )
+            return
+
+
+def _unknown(ground: Ground, credit: Row) -> Iterator[Finding]:
+    """A summary of nothing that its list shows: the list leaves it out, or there is no such thing."""
+    kind = next((each for each in KINDS.values() if each.type == credit.get("creditType")), None)
+    locator = str(credit.get("locator"))
+    if kind is None:
+        return
+    operation = ground.p.operation(kind.reading)
+    exchange = ground.p.call(operation, ground.reader(operation), {**ground.home, "locator": locator})
+    if exchange.status == 200:
+        yield ground.wrong(
+            "R202", kind.listing, kind.type, f"{kind.entity} {locator}", "it is there, and not in the list", "O, I"
+        )
+    else:
+        yield ground.wrong(
+            "M606", "fetchCredits", kind.type, f"a {kind.entity} of every locator", f"{locator} is none", "S, I"
+        )
+
+
+def _times(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:
+    """When it took effect, and when and why it was taken back, is told just of what did and was."""
+    is_reversed = entry.state == "reversed"
+    is_real = is_reversed or entry.is_live
+    for name, right in (("reversedAt", is_reversed), ("reversalReason", is_reversed), ("realizedAt", is_real)):
+        if (name in credit) is not right:
+            expected = f"{'a' if right else 'no'} {name} of what is {entry.state}"
+            yield ground.wrong(
+                "W406",
+                "fetchCredits",
+                f"{entry.kind.type} {name}",
+                expected,
+                f"{credit.get(name)!r} of {entry.name}",
+                "S, I",
+            )
+
+
+@check(
+    "credits.amounts",
+    proves="sources and targets make up the amount of every credit, and what is left of a payment is told",
+    codes=("M601",),
+    apis=APIS,
+)
+def amounts(p: Probe, case: str) -> Iterator[Finding]:
+    ground = Ground(p)
+    for entry in Books(ground).entries.values():
+        for member, wanted, found in entry.parts():
+            if wanted != found:
+                came = f"{found} of {entry.name}, which is {entry.state}"
+                yield ground.wrong("M601", entry.kind.listing, member, f"{wanted}", came, "O, D")

@@ -1,0 +1,493 @@
+"""Money on lent accounts and invoices, moved in every way and taken back: it goes where it should, and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from contracts.apis.credits.bodies import item
+from contracts.apis.credits.ground import APIS, ZERO, Ground, Row, money, plain, remains
+from contracts.apis.credits.scenes import Outcome, Scene, Stagehand, Target, children, paid
+from contracts.apis.credits.stage import Stage
+from contracts.findings import Finding
+from contracts.journal import Thing
+from contracts.probe import Blocked, Nothing, Probe
+from contracts.registry import check
+from contracts.settings import Mode
+from specs.tables import Api
+
+CENT = Decimal("0.01")
+Story = Callable[[Probe], Iterator[Finding]]
+
+
+def cases(api: Api) -> Sequence[str]:
+    return list(STORIES)
+
+
+@check(
+    "credits.money",
+    proves="payments, distributions, disbursements, write-offs and settlements move what they say, and give it back",
+    codes=("M601", "M605", "M606", "W402", "W403", "W405", "W406", "W407"),
+    mode=Mode.FULL,
+    cases=cases,
+    apis=APIS,
+)
+def money_moves(p: Probe, case: str) -> Iterator[Finding]:
+    assert isinstance(p.stage, Stage)
+    ground, told = p.stage.ground, p.stage.told_before
+    if not told:
+        p.stage.resting = _resting(ground)
+    found = list(STORIES[case](p))
+    new = [each for each in found if told.setdefault((each.code, each.subject), case) == case]
+    yield from new
+    if found:
+        now = _resting(ground)
+        ground.spoiled |= {each for each in now if now[each] != p.stage.resting[each]}
+    for each in found:
+        if each not in new:
+            # Most of what moves money does it in one way: the same fault elsewhere is told once.
+            raise Blocked(f"{each.code} {each.subject}, as of {told[each.code, each.subject]}")
+
+
+def _resting(ground: Ground) -> dict[str, Decimal]:
+    """What each lent invoice owes while no story is told."""
+    return {each: remains(ground.invoice(each)) for each in ground.owners}
+
+
+# Payments
+
+
+def _posted(hand: Stagehand, amount: Decimal, targets: Sequence[Target], tolerance: Decimal) -> Iterator[Finding]:
+    """Post a payment, see what it did and that its preview told it, and take it back."""
+    before = hand.scene()
+    thing = hand.payment(amount, *targets)
+    hand.do(thing, "validate")
+    preview = hand.ground.read("previewPaymentPost", thing.id)
+    if hand.scene() != before:
+        hand.steps.append(hand.ground.told("previewPaymentPost", thing.id))
+        yield hand.wrong(
+            "W405", "previewPaymentPost", "preview", "a preview that changes nothing", "money moved", "O, M"
+        )
+        return
+    row = hand.do(thing, "post")
+    wanted, now = paid(before, amount, targets, tolerance), hand.scene()
+    found = [
+        *hand.took("postPayment", row, wanted.taken),
+        *hand.forgiven("postPayment", row, wanted.forgiven),
+    ] or list(hand.lies("postPayment", wanted, now))
+    yield from found
+    if not found:
+        yield from _told(hand, thing, preview, row, now)
+        yield from hand.taken_back(thing, before, now, *children(row))
+    hand.stage.end(thing)
+
+
+def _told(hand: Stagehand, thing: Thing, preview: Row, row: Row, now: Scene) -> Iterator[Finding]:
+    """The preview told what came, and the credit is among those of its invoices."""
+    operation = "previewPaymentPost"
+    named = [each.get("containerLocator") for each in row.get("targets", ())]
+    said = {
+        "credits": sorted(str(money(each.get("amount"))) for each in preview.get("credits", ())),
+        "shortfallCredits": len(preview.get("shortfallCredits", ())),
+        "invoices": {str(each.get("locator")): remains(each) for each in preview.get("invoices", ())},
+    }
+    forgiven = children(row)
+    amounts = [money(hand.ground.read("fetchShortfallCredit", each).get("amount")) for each in forgiven]
+    came = {
+        "credits": sorted(map(str, [money(row.get("amount")), *amounts])),
+        "shortfallCredits": len(forgiven),
+        "invoices": {each: now.owes(each) for each in now.invoices if each in named},
+    }
+    for name, wanted in came.items():
+        if said[name] != wanted:
+            hand.steps.append(hand.ground.told(operation, thing.id))
+            yield hand.wrong("M605", operation, name, f"{name} as posting left them: {wanted}", str(said[name]), "O, M")
+            return
+    for locator in came["invoices"] if isinstance(came["invoices"], dict) else ():
+        below = {str(each.get("locator")) for each in hand.ground.rows("fetchCreditsForAnInvoice", locator)}
+        if thing.id not in below and any(
+            each.get("amount") for each in row["targets"] if each.get("containerLocator") == locator
+        ):
+            yield hand.ground.wrong(
+                "M606",
+                "fetchCreditsForAnInvoice",
+                "rows",
+                f"payment {thing.id} below {locator}",
+                "it is missing",
+                "S, M",
+                at=locator,
+            )
+            return
+
+
+def _owed(hand: Stagehand, at: int = 0) -> Decimal:
+    """What an invoice of the story owes now."""
+    return remains(hand.ground.invoice(hand.target(at)))
+
+
+def short(p: Probe) -> Iterator[Finding]:
+    """By just the tolerance: the rest is forgiven."""
+    hand, tolerance = _tolerant(p)
+    yield from _posted(hand, _owed(hand) - tolerance, [(hand.target(), None)], tolerance)
+
+
+def beyond(p: Probe) -> Iterator[Finding]:
+    """By a cent more than the tolerance: nothing is forgiven."""
+    hand, tolerance = _tolerant(p)
+    yield from _posted(hand, _owed(hand) - tolerance - CENT, [(hand.target(), None)], tolerance)
+
+
+def untolerated(p: Probe) -> Iterator[Finding]:
+    """In a currency without a tolerance: nothing is forgiven, however little it is."""
+    for currency, tolerance in p.settings.values.get(p.api.name, {}).get("tolerances", {}).items():
+        if not tolerance:
+            hand = Stagehand(p, currency=currency)
+            yield from _posted(hand, _owed(hand) - CENT, [(hand.target(), None)], ZERO)
+            return
+    raise Nothing("no currency without a tolerance is named under [values.credits.tolerances] in contracts.toml")
+
+
+def too_much(p: Probe) -> Iterator[Finding]:
+    """More than is owed: the rest goes to the credit balance."""
+    hand = Stagehand(p)
+    yield from _posted(hand, _owed(hand) + 20, [(hand.target(), None)], ZERO)
+
+
+def several(p: Probe) -> Iterator[Finding]:
+    """One target states less than it owes, the other takes all that it owes; what is left is the account's."""
+    hand = Stagehand(p, invoices=2)
+    first, second = hand.target(0), hand.target(1)
+    tolerance = hand.ground.tolerance(hand.currency)
+    yield from _posted(hand, _owed(hand, 1) + 7, [(first, Decimal(5)), (second, None)], tolerance)
+
+
+def in_order(p: Probe) -> Iterator[Finding]:
+    """Not enough for both: the first target is paid whole, the second gets what is left."""
+    hand = Stagehand(p, invoices=2)
+    first, second = hand.target(0), hand.target(1)
+    tolerance = hand.ground.tolerance(hand.currency)
+    yield from _posted(hand, _owed(hand, 0) + 2, [(first, None), (second, None)], tolerance)
+
+
+def _tolerant(p: Probe) -> tuple[Stagehand, Decimal]:
+    """A lent invoice in a currency that has a tolerance."""
+    for currency, said in p.settings.values.get(p.api.name, {}).get("tolerances", {}).items():
+        if said:
+            return Stagehand(p, money(said) + 10, currency=currency), money(said)
+    raise Nothing("no tolerance is named under [values.credits.tolerances] in contracts.toml")
+
+
+def spent(p: Probe) -> Iterator[Finding]:
+    """What a payment fed is paid out: it cannot be taken back until that is."""
+    hand = Stagehand(p)
+    thing = hand.fed(Decimal(30))
+    before = hand.scene()
+    out = hand.create("createDisbursement", _disbursement(hand, before.balance))
+    hand.do(out, "validate", "approve", "execute")
+    was = hand.scene()
+    operation = hand.stage.by_event("Payment", "reverse")
+    hand.steps.append(hand.stage.play(hand.stage.case(operation, None, thing)))
+    if hand.steps[-1].status != p.status("state", "Payment"):
+        expected = f"{p.status('state', 'Payment')}: its money has been paid out"
+        yield hand.wrong("W403", operation.id, "spent", expected, f"{hand.steps[-1].status}", "M")
+    elif hand.scene() != was:
+        yield hand.wrong("W405", operation.id, "spent", "a refusal that changes nothing", "money moved", "M")
+    else:
+        yield from hand.taken_back(out, before, was)
+    hand.stage.end(out)
+    hand.stage.end(thing)
+
+
+def unreasoned(p: Probe) -> Iterator[Finding]:
+    """For a reason that nobody has configured."""
+    hand = Stagehand(p)
+    thing = hand.fed(Decimal(3))
+    operation = hand.stage.by_event("Payment", "reverse")
+    body = {"reversalType": f"no such reason {p.tag}"}
+    exchange = p.call(operation, hand.stage.acting(operation, thing), thing.params, body=body)
+    hand.steps.append(exchange)
+    if exchange.status != p.status("body"):
+        yield hand.wrong(
+            "W403",
+            operation.id,
+            "reversalType",
+            f"{p.status('body')}: no such reversal type",
+            f"{exchange.status}",
+            "O, M",
+        )
+    hand.stage.end(thing)
+
+
+# The execution service
+
+
+def charged(p: Probe) -> Iterator[Finding]:
+    """It posts what it could charge, step by step."""
+    hand = Stagehand(p)
+    before, amount = hand.scene(), Decimal(7)
+    thing = hand.payment(amount)
+    hand.do(thing, "validate", "request")
+    state = hand.stage.arrive(thing, "requested")
+    if state != "posted":
+        raise Blocked(f"a requested payment should be posted in the end; it is {state}")
+    row = _looked(hand, thing)
+    yield from _logged(hand, row, ["requested", "executing", "posted"])
+    p.walked("Payment", "requested", "execute", "arrived")
+    p.walked("Payment", "executing", "executed", "arrived")
+    now = hand.scene()
+    found = list(hand.lies("executePayment", paid(before, amount, [], ZERO), now))
+    yield from found
+    if not found:
+        yield from hand.taken_back(thing, before, now)
+    hand.stage.end(thing)
+
+
+def declined(p: Probe) -> Iterator[Finding]:
+    """A charge that is declined is tried as often as the plan says, and moves nothing."""
+    said = p.settings.values.get(p.api.name, {}).get("declining", {})
+    hand = Stagehand(p)
+    stage = hand.stage
+    for plan, tries in ((None, 1), (said.get("retryPlan"), int(said.get("attempts", 0)))):
+        if not tries:
+            continue
+        members = {} if plan is None else {"retryPlanName": plan}
+        before = hand.ground.balance(str(said.get("account")), hand.currency) if said else ZERO
+        thing, state = stage.charged(**members, currency=hand.currency)
+        hand.steps = [hand.ground.tell("fetchPayment", thing.id)]
+        if state != "failed":
+            yield hand.wrong("W402", "executePayment", "declined", "failed: its card is declined", state, "D")
+            stage.end(thing)
+            return
+        again = ["executing", "declined"] * tries
+        yield from _logged(hand, hand.steps[0].json, ["requested", *again, "failed"])
+        p.walked("Payment", "executing", "giveUp", "arrived")
+        if tries > 1:
+            p.walked("Payment", "executing", "decline", "arrived")
+        now = hand.ground.balance(str(said["account"]), hand.currency)
+        if now != before:
+            yield hand.wrong("M605", "executePayment", "balance", f"{before}: nothing was charged", str(now), "D, I")
+
+
+def _looked(hand: Stagehand, thing: Thing) -> Row:
+    hand.steps.append(hand.ground.tell("fetchPayment", thing.id))
+    row = hand.steps[-1].json
+    assert isinstance(row, dict)
+    return row
+
+
+def _logged(hand: Stagehand, row: Row, wanted: list[str]) -> Iterator[Finding]:
+    log = row.get("executionLog")
+    found = [str(each.get("event")) for each in log if isinstance(each, dict)] if isinstance(log, list) else []
+    if found != wanted:
+        code = "W407" if len(found) > len(wanted) else "W406"
+        yield hand.wrong(code, "executePayment", "executionLog", ", ".join(wanted), ", ".join(found), "D, M")
+
+
+# Distributions and disbursements
+
+
+def _disbursement(hand: Stagehand, amount: Decimal) -> dict[str, Any]:
+    return {
+        "amount": plain(amount),
+        "type": hand.ground.disbursement_type,
+        "useDefaultFinancialInstrument": False,
+        "data": {"mark": hand.p.tag},
+        "currency": hand.currency,
+        "accountLocator": hand.account,
+        "sources": [item("account", hand.account)],
+    }
+
+
+def _distributed(hand: Stagehand, amount: Decimal, tolerance: Decimal) -> Iterator[Finding]:
+    """Execute a distribution out of the balance, which was fed for it, and take it back."""
+    feed = hand.fed(amount)
+    before = hand.scene()
+    thing = hand.create(
+        "createCreditDistribution",
+        {
+            "amount": plain(amount),
+            "currency": hand.currency,
+            "accountLocator": hand.account,
+            "sources": [item("account", hand.account)],
+            "targets": [item("invoice", hand.target())],
+        },
+    )
+    row = hand.do(thing, "validate", "execute")
+    wanted = paid(Scene(before.balance - amount, before.invoices), amount, [(hand.target(), None)], tolerance)
+    now, operation = hand.scene(), "executeCreditDistribution"
+    found = [*hand.took(operation, row, wanted.taken), *hand.forgiven(operation, row, wanted.forgiven)]
+    found = found or list(hand.lies(operation, wanted, now))
+    yield from found
+    if not found:
+        yield from hand.taken_back(thing, before, now, *children(row))
+    hand.stage.end(thing)
+    hand.stage.end(feed)
+
+
+def distributed(p: Probe) -> Iterator[Finding]:
+    """Some of the balance goes to an invoice."""
+    yield from _distributed(Stagehand(p), Decimal(5), ZERO)
+
+
+def distributed_short(p: Probe) -> Iterator[Finding]:
+    """What is missing, within the tolerance, is forgiven."""
+    hand, tolerance = _tolerant(p)
+    yield from _distributed(hand, _owed(hand) - tolerance, tolerance)
+
+
+def disbursed(p: Probe) -> Iterator[Finding]:
+    """Some of the balance is paid out."""
+    hand, amount = Stagehand(p), Decimal(5)
+    feed = hand.fed(amount)
+    before = hand.scene()
+    thing = hand.create("createDisbursement", _disbursement(hand, amount))
+    hand.do(thing, "validate", "approve", "execute")
+    wanted = Outcome(before.balance - amount, {each: before.owes(each) for each in before.invoices})
+    now = hand.scene()
+    found = list(hand.lies("executeDisbursement", wanted, now))
+    yield from found
+    if not found:
+        yield from hand.taken_back(thing, before, now)
+    hand.stage.end(thing)
+    hand.stage.end(feed)
+
+
+# Debt that nobody pays
+
+
+def written_off(p: Probe) -> Iterator[Finding]:
+    """A part of what an invoice owes."""
+    hand, amount = Stagehand(p), Decimal(5)
+    target = {**item("invoice", hand.target()), "amount": plain(amount)}
+    yield from _forgone(hand, "writeOff", {"accountLocator": hand.account, "targets": [target]}, amount)
+
+
+def written_off_whole(p: Probe) -> Iterator[Finding]:
+    """All that an invoice owes, as no amount is said."""
+    hand = Stagehand(p)
+    body = {"accountLocator": hand.account, "targets": [item("invoice", hand.target())]}
+    yield from _forgone(hand, "writeOff", body, _owed(hand))
+
+
+def written_off_by_name(p: Probe) -> Iterator[Finding]:
+    """All that an invoice owes, by its own operation."""
+    hand = Stagehand(p)
+    yield from _forgone(hand, "writeOffInvoice", None, _owed(hand))
+
+
+def _forgone(hand: Stagehand, operation: str, body: Any, amount: Decimal) -> Iterator[Finding]:
+    before = hand.scene()
+    if body is None:
+        found = hand.p.operation(operation)
+        params = {**hand.ground.home, "locator": hand.target()}
+        hand.steps.append(hand.p.expect(hand.p.call(found, hand.stage.actor(found), params)))
+        thing = hand.p.things[-1][1]
+    else:
+        thing = hand.create(operation, body)
+    row = hand.steps[-1].json
+    wanted = Outcome(
+        before.balance,
+        {**{each: before.owes(each) for each in before.invoices}, hand.target(): before.owes(hand.target()) - amount},
+        [amount],
+    )
+    now = hand.scene()
+    wrong = list(hand.took(operation, row, wanted.taken)) or list(hand.lies(operation, wanted, now))
+    if not wrong and money(row.get("amount")) != amount:
+        wrong = [hand.wrong("M601", operation, "amount", str(amount), str(row.get("amount")), "D, I")]
+    yield from wrong
+    if not wrong:
+        yield from hand.taken_back(thing, before, now)
+    hand.stage.end(thing)
+
+
+# Invoices that owe nothing, or less
+
+
+def _open(hand: Stagehand, below: bool) -> Row:
+    for locator in hand.ground.owners:
+        found = hand.ground.invoice(locator)
+        whole = money(found.get("totalAmount"))
+        if found.get("invoiceState") == "open" and (whole < 0 if below else whole == 0):
+            return found
+    raise Nothing(
+        f"no open invoice {'below 0' if below else 'of 0'} is lent; name one under [lend.credits] in contracts.toml"
+    )
+
+
+def settled(p: Probe) -> Iterator[Finding]:
+    """What an invoice below 0 is owed goes to the balance: not before it is due, unless that is forced."""
+    hand = Stagehand(p)
+    invoice = _open(hand, below=True)
+    hand.account, hand.currency, hand.invoices = str(invoice["accountLocator"]), str(invoice["currency"]), [invoice]
+    operation, id = p.operation("settleNegativeOrZeroInvoice"), "settleNegativeOrZeroInvoice"
+    params, who = {**hand.ground.home, "locator": hand.target()}, hand.stage.actor(operation)
+    before, known = hand.scene(), len(p.things)
+    if str(invoice.get("dueTime")) > hand.stage.later(0):
+        hand.steps.append(p.call(operation, who, params))
+        if hand.steps[-1].status != p.status("state"):
+            yield hand.wrong(
+                "W403", id, "dueTime", f"{p.status('state')}: it is not due yet", f"{hand.steps[-1].status}", "M"
+            )
+            _end_since(hand, known)
+            return
+    hand.steps.append(p.expect(p.call(operation, who, params, query="forced=true")))
+    owed, rows = -remains(invoice), hand.steps[-1].json.get("items", [])
+    now = hand.scene()
+    wanted = Outcome(before.balance + owed, {hand.target(): ZERO})
+    found = list(hand.lies(id, wanted, now))
+    if not found and [money(each.get("amount")) for each in rows] != [owed]:
+        found = [hand.wrong("M601", id, "items", f"a distribution of {owed}", hand.steps[-1].answer.said, "O, D")]
+    yield from found
+    if not found:
+        yield from hand.taken_back(p.things[-1][1], before, now)
+    _end_since(hand, known)
+
+
+def _end_since(hand: Stagehand, known: int) -> None:
+    for _, thing in reversed(hand.p.things[known:]):
+        hand.stage.end(thing)
+
+
+def settled_zero(p: Probe) -> Iterator[Finding]:
+    """The items of an invoice of 0 are settled against each other, for good."""
+    hand = Stagehand(p)
+    invoice = _open(hand, below=False)
+    operation, locator = p.operation("settleNegativeOrZeroInvoice"), str(invoice["locator"])
+    params = {**hand.ground.home, "locator": locator}
+    exchange = p.call(operation, hand.stage.actor(operation), params, query="forced=true")
+    hand.steps.append(p.expect(exchange))
+    now = hand.ground.invoice(locator)
+    left = [money(each.get("remainingAmount")) for each in now.get("invoiceItems", ())]
+    if hand.steps[-1].json.get("items"):
+        yield hand.wrong(
+            "W407", operation.id, "items", "no distribution: there was nothing to move", exchange.answer.said, "O, M"
+        )
+    elif now.get("invoiceState") != "settled":
+        yield hand.wrong("W406", operation.id, "invoiceState", "settled", f"{now.get('invoiceState')}", "O, M")
+    elif any(left):
+        yield hand.wrong(
+            "M605", operation.id, "remainingAmount", "items that owe nothing", ", ".join(map(str, left)), "O, M"
+        )
+
+
+STORIES: dict[str, Story] = {
+    "postPayment short by the tolerance": short,
+    "postPayment short by more": beyond,
+    "postPayment short without a tolerance": untolerated,
+    "postPayment of too much": too_much,
+    "postPayment for several invoices": several,
+    "postPayment for the first of two": in_order,
+    "reversePayment once it is spent": spent,
+    "reversePayment without a reason": unreasoned,
+    "executePayment": charged,
+    "executePayment that is declined": declined,
+    "executeCreditDistribution": distributed,
+    "executeCreditDistribution short by the tolerance": distributed_short,
+    "executeDisbursement": disbursed,
+    "writeOff of a part": written_off,
+    "writeOff of the whole": written_off_whole,
+    "writeOffInvoice": written_off_by_name,
+    "settleNegativeOrZeroInvoice below 0": settled,
+    "settleNegativeOrZeroInvoice of 0": settled_zero,
+}

@@ -1,0 +1,472 @@
+"""Filters: every operator lets through what fits and nothing else, and what is no question is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from contracts.facts import ENOUGH, Row
+from contracts.findings import Finding
+from contracts.listing import Listing, leaves, listings, marks, operations, parameter, widest, with_rql
+from contracts.probe import Blocked, Nothing, Probe, member
+from contracts.queries import (
+    Known,
+    Member,
+    Question,
+    among,
+    both,
+    compare,
+    either,
+    like,
+    literal,
+    negated,
+    of_kind,
+    unset,
+    writable,
+)
+from contracts.registry import check
+from contracts.wire import Exchange
+from specs.tables import Api, Operation
+
+TRIED = 8
+"""Objects that are looked below to find rows that a parameter tells apart."""
+FEW = 12
+"""Questions that are asked of a list of a few rows, which cannot tell much."""
+
+
+@check(
+    "filters.operators",
+    proves="every operator, alone and joined with others, shows the rows that fit, all of them and no others",
+    codes=("Q505", "Q506", "Q507"),
+    cases=with_rql,
+)
+def operators(p: Probe, case: str) -> Iterator[Finding]:
+    known = Known.of(widest(p, case))
+    chance = p.facts.chance("filters", case)
+    asked = list(_single(known, chance)) if known.rows else []
+    many = len(known.rows) >= ENOUGH
+    if not many:
+        asked = chance.sample(asked, min(FEW, len(asked)))
+    wrong = False
+    for question in asked:
+        for found in _answered(p, known, question):
+            wrong = True
+            yield found
+    # What joins questions can be told only from parts that are right by themselves.
+    if not wrong:
+        joined = list(_joined(asked, chance))
+        for question in joined if many else joined[:2]:
+            yield from _answered(p, known, question)
+        yield from _collections(p, known.listing)
+
+
+def _answered(p: Probe, known: Known, question: Question) -> Iterator[Finding]:
+    exchange = known.ask(question.text)
+    if exchange.status == p.status("query"):
+        yield _finding(p, known.listing, exchange, question, "Q506", f"{len(known.holding(question.holds))} rows", "")
+        return
+    came, wanted = set(known.ids(exchange)), known.holding(question.holds)
+    if came == wanted:
+        return
+    over, lost = sorted(came - wanted), sorted(wanted - came)
+    code = "Q507" if question.name == "not" else "Q505" if over else "Q506"
+    said = [f"{over[0]}, which does not fit"] if over else []
+    said += [f"not {lost[0]}, which fits"] if lost else []
+    yield _finding(p, known.listing, exchange, question, code, f"{len(wanted)} rows", f"{len(came)} rows: {'; '.join(said)}")
+
+
+def _finding(
+    p: Probe, listing: Listing, exchange: Exchange, question: Question, code: str, expected: str, came: str
+) -> Finding:
+    return p.finding(
+        code,
+        exchange,
+        expected=f"{expected} for {question.text}"[:300],
+        came=came,
+        source=question.source,
+        place="conventions",
+        operation=p.facts.first(code, question.name, listing.operation),
+        subject=question.name,
+        steps=(listing.first,) if came else (),
+    )
+
+
+# Questions
+
+
+def _single(known: Known, chance: Random) -> Iterator[Question]:
+    """One question for each operator and kind of member, made of values that rows have."""
+    members = known.members()
+    for kind in ("string", "number", "date", "enum", "boolean"):
+        found = [each for each in of_kind(members, kind, least=1) if any(writable(value, kind) for value in each.set)]
+        several = [each for each in found if len(each.set) > 1] or found
+        if several:
+            yield from _of(chance.choice(several), chance)
+    key = next((each for each in members if each.path == known.listing.key), None)
+    if key is not None:
+        # Texts are compared by collations that differ; ids of one form are not.
+        for operator in ("gt", "le"):
+            yield compare(operator, key, chance.choice(key.set))
+    partly = [each for each in members if each.is_unset]
+    if partly:
+        missing = chance.choice(partly)
+        yield unset("eq", missing)
+        yield unset("ne", missing)
+        if any(writable(value, missing.kind) for value in missing.set):
+            value = chance.choice([each for each in missing.set if writable(each, missing.kind)])
+            yield _named(compare("ne", missing, value), "ne of what is unset")
+            yield _named(among("out", missing, [value]), "out of what is unset")
+    yield from _two_members(members, chance)
+    texts = [each for each in of_kind(members, "string", least=1) if any(writable(value, "string") for value in each.set)]
+    if texts:
+        yield from _patterns(chance.choice(texts), chance)
+        found = chance.choice(texts)
+        yield Question(
+            f"eq({found.path},empty())", lambda row: member(row, found.path) == "", "eq empty()"
+        )
+
+
+def _of(found: Member, chance: Random) -> Iterator[Question]:
+    """Comparisons and lists of one member."""
+    values = [value for value in found.set if writable(value, found.kind)]
+    value = chance.choice(values)
+    yield compare("eq", found, value)
+    yield compare("ne", found, value)
+    if found.kind in ("number", "date"):
+        for operator in ("gt", "ge", "lt", "le"):
+            yield compare(operator, found, value)
+    some = chance.sample(values, min(2, len(values)))
+    yield among("in", found, some)
+    yield among("out", found, some)
+    if found.kind in ("enum", "boolean"):
+        yield _named(compare("eq", found, value), "shortcut", f"{found.path}={value if found.kind == 'enum' else literal(value, found.kind)}")
+
+
+def _named(question: Question, name: str, text: str = "") -> Question:
+    return Question(text or question.text, question.holds, name, question.source)
+
+
+def _patterns(found: Member, chance: Random) -> Iterator[Question]:
+    value = chance.choice([each for each in found.set if writable(each, "string")])
+    middle = value[1:-1].strip() or value
+    for operator, text in (("like", str), ("ilike", str.swapcase)):
+        change: Callable[[str], str] = text
+        yield like(operator, found, f"*{change(middle)}*", "contains")
+        yield like(operator, found, f"{change(value[:3]).rstrip()}*", "starts with")
+        yield like(operator, found, f"*{change(value[-3:]).lstrip()}", "ends with")
+        yield like(operator, found, change(value), "without stars")
+        yield like(operator, found, change(value[:-1]).rstrip(), "without stars")
+
+
+def _two_members(members: Sequence[Member], chance: Random) -> Iterator[Question]:
+    """A member against another of the same row; a bare name means that."""
+    numbers = of_kind(members, "number", least=1)
+    pairs = [
+        (one, other)
+        for one in numbers
+        for other in numbers
+        if one is not other and one.path.rpartition(".")[0] == other.path.rpartition(".")[0]
+    ]
+    if pairs:
+        one, other = chance.choice(pairs)
+        yield Question(
+            f"eq({one.path},{other.path})",
+            lambda row: member(row, one.path) == member(row, other.path),
+            "eq of two members",
+        )
+
+
+def _joined(asked: Sequence[Question], chance: Random) -> Iterator[Question]:
+    plain = [each for each in asked if "=" not in each.text]
+    if len(plain) < 3:
+        return
+    one, other, third = chance.sample(plain, 3)
+    yield negated(one)
+    yield negated(both(one, other, "and({0},{1})", "and"))
+    yield both(one, other, "and({0},{1})", "and")
+    yield either(one, other, "or({0},{1})", "or")
+    yield both(one, other, "{0}&{1}", "and of segments")
+    yield both(one, other, "{0},{1}", "and by comma")
+    yield either(one, other, "{0};{1}", "or by semicolon")
+    yield either(one, other, "({0}|{1})", "or by bar")
+    yield both(either(one, other, "or({0},{1})", "or"), negated(third), "and({0},{1})", "nested")
+    # AND binds tighter than OR.
+    yield either(one, both(other, third, "{0},{1}", "and"), "{0};{1}", "or of and")
+
+
+def _collections(p: Probe, listing: Listing) -> Iterator[Finding]:
+    """Elements of a collection, which rows show when it is selected."""
+    names = [each.name for each in listing.shape.members.values() if each.kind == "collection"]
+    names = [name for name in names if name not in listing.hidden]
+    if not names:
+        return
+    known = Known.of(listing, ",".join(f"+{name}" for name in names))
+    for name in names:
+        lists = [row.get(name) for row in known.rows]
+        elements = [each for found in lists if isinstance(found, list) for each in found]
+        for question in _elements(listing, name, elements, p.facts.chance("elements", listing.operation.id, name)):
+            yield from _answered(p, known, question)
+
+
+def _elements(listing: Listing, name: str, elements: Sequence[Any], chance: Random) -> Iterator[Question]:
+    yield Question(f"any({name})", lambda row: bool(row.get(name)), "any")
+    if not elements:
+        return
+    if isinstance(elements[0], str):
+        value = chance.choice(sorted({each for each in elements if writable(each, "string")} or {"x"}))
+        yield Question(f"any({name},eq(self(),'{value}'))", lambda row: value in _held(row, name), "any self()")
+        return
+    item = listing.shape.members[name.casefold()].item
+    inner = [
+        (each.name, each.kind)
+        for each in (item.members.values() if item is not None else ())
+        if each.kind in ("string", "number", "integer") and f"{name}.{each.name}" not in listing.hidden
+    ]
+    pairs = [
+        (path, "number" if kind == "integer" else kind, one[path])
+        for path, kind in inner
+        for one in elements
+        if path in one and writable(one[path], "number" if kind == "integer" else kind)
+    ]
+    if not pairs:
+        return
+    path, kind, value = chance.choice(pairs)
+    text = f"eq({path},{literal(value, kind)})"
+
+    def fits(each: Any) -> bool:
+        return isinstance(each, dict) and bool(each.get(path) == value)
+
+    yield Question(f"any({name},{text})", lambda row: any(map(fits, _held(row, name))), "any of")
+    yield Question(f"all({name},{text})", lambda row: all(map(fits, _held(row, name))), "all of")
+    yield Question(f"not(any({name},{text}))", lambda row: not any(map(fits, _held(row, name))), "not any")
+
+
+def _held(row: Row, name: str) -> list[Any]:
+    found = row.get(name)
+    return found if isinstance(found, list) else []
+
+
+# What is no question
+
+
+@check(
+    "filters.refused",
+    proves="a member that is not there, an operator that is none, and whatever cannot be read is refused",
+    codes=("Q513",),
+    cases=with_rql,
+)
+def refused(p: Probe, case: str) -> Iterator[Finding]:
+    made = listings(p, case)
+    listing = max(made, key=lambda each: len(each.all()))
+    for name, query in _wrong(p, listing).items():
+        exchange = listing.ask(query)
+        if exchange.status != p.status("query"):
+            yield p.finding(
+                "Q513",
+                exchange,
+                expected=f"{p.status('query')}: {name}",
+                source="DOC",
+                place="conventions",
+                operation=p.facts.first("Q513", name, listing.operation),
+                subject=name,
+            )
+
+
+def _wrong(p: Probe, listing: Listing) -> dict[str, str]:
+    """What is wrong with a question -> the question; what only readers of queries know is asked of one list alone."""
+    key = listing.key
+    found = {
+        "no such member": "eq(noSuchMember,'x')",
+        "no such member to order by": "order=noSuchMember",
+        "no such operator": f"near({key},'x')",
+    }
+    if listing.operation.id != with_rql(p.api)[0]:
+        return found
+    number = next((each for each in listing.shape.members.values() if each.kind == "integer"), None)
+    collection = next((each for each in listing.shape.members.values() if each.kind == "collection"), None)
+    found |= {
+        "no such member below another": f"eq({key}.noSuchMember,'x')",
+        "too few arguments": f"eq({key})",
+        "too many arguments": f"eq({key},'x','y')",
+        "not of two": f"not(eq({key},'x'),eq({key},'y'))",
+        "an empty group": "and()",
+        "an empty list": f"in({key},())",
+        "a parenthesis left open": f"and(eq({key},'x')",
+        "a quote left open": f"eq({key},'x)",
+        "rql= before a filter": f"rql=eq({key},'x')",
+        "null of what is never unset": f"eq({key},null())",
+        "an order by nothing": "order=",
+        "any of what is no collection": f"any({key})",
+    }
+    if number is not None:
+        found["a text for a number"] = f"eq({number.name},'x')"
+        found["like of a number"] = f"like({number.name},'1*')"
+    if collection is not None:
+        found["eq of a collection"] = f"eq({collection.name},'x')"
+    return found
+
+
+# Declared parameters
+
+
+def declared(api: Api) -> Sequence[str]:
+    """Lists with parameters that choose among their rows."""
+    return [id for id in operations(api) if api.operations[id].filters or _includes(api, api.operations[id])]
+
+
+def _includes(api: Api, operation: Operation) -> list[str]:
+    """Parameters that bring in what is left out without them: `includeReversed`, `includeDeleted`."""
+    path = operation.path.removeprefix(str(api.document["servers"][0]["url"]).rstrip("/"))
+    item = api.document["paths"][path]
+    said = [*item.get("parameters", ()), *item[operation.method.lower()].get("parameters", ())]
+    found = [api.document["components"]["parameters"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in said]
+    return [each["name"] for each in found if each["in"] == "query" and each["name"].startswith("include")]
+
+
+@check(
+    "filters.parameters",
+    proves="declared parameters show the rows that have the value, all of them and no others",
+    codes=("Q505", "Q506"),
+    cases=declared,
+)
+def parameters(p: Probe, case: str) -> Iterator[Finding]:
+    operation = p.operation(case)
+    blocked: Blocked | None = None
+    for name, path in operation.filters.items():
+        try:
+            yield from _filtered(p, widest(p, case), name, path)
+        except Nothing as reason:
+            blocked = reason
+    for name in _includes(p.api, operation):
+        yield from _included(p, operation, name)
+    if blocked is not None:
+        raise blocked
+
+
+def _filtered(p: Probe, listing: Listing, name: str, path: str) -> Iterator[Finding]:
+    paging = p.api.conventions.paging
+    rows, most = listing.all(), f"&{paging['limit']}={paging['cap']}"
+    values = sorted({str(value) for row in rows for value in leaves(row, path)})
+    if not values or not listing.whole:
+        raise Nothing(f"no row of {listing.operation.id} has a {path} to filter by")
+    said = parameter(p, listing.operation, name)
+    unknown = _unknown(values, p.resolved(said.get("schema", {})))
+    for value in (p.facts.chance(name, listing.operation.id).choice(values), *unknown):
+        exchange = p.expect(listing.ask(f"{name}={value}{most}"), 200)
+        came = set(listing.ids(listing.shown(exchange)))
+        wanted = {listing.id(row) for row in rows if value in map(str, leaves(row, path))}
+        if came != wanted:
+            yield p.finding(
+                "Q505" if came - wanted else "Q506",
+                exchange,
+                expected=f"{len(wanted)} rows whose {path} is {value}",
+                came=f"{len(came)} rows, {len(came - wanted)} that do not fit, without {len(wanted - came)} that fit",
+                source=marks(str(said.get("description", ""))),
+                place="access",
+                subject=name,
+                steps=(listing.first,),
+            )
+            return
+
+
+def _unknown(values: Sequence[str], schema: Any) -> list[str]:
+    """A value of the right form that no row has; none where the values are told one by one."""
+    if "enum" in schema:
+        return [str(each) for each in schema["enum"] if str(each) not in values][:1]
+    last = values[0]
+    made = [last[:-1] + digit for digit in "0123456789" if last[:-1] + digit not in values]
+    return made[:1]
+
+
+def _included(p: Probe, operation: Operation, name: str) -> Iterator[Finding]:
+    """Without it, nothing in that state; with it, that too, and nothing of the rest is lost."""
+    state = name.removeprefix("include").casefold()
+    tells = _has_state(p, operation, state)
+    ignored: tuple[Listing, Exchange] | None = None
+    for listing in _tried(p, operation, state):
+        without, exchange = listing.all(), p.expect(listing.ask(f"{name}=true"), 200)
+        more = [row for row in listing.shown(exchange) if listing.id(row) not in listing.ids(without)]
+        found = [row for row in without if _in(row, state)] if tells else []
+        others = [row for row in more if not _in(row, state)] if tells else []
+        lost = set(listing.ids(without)) - set(listing.ids(listing.shown(exchange)))
+        if found or lost or others:
+            came = f"without it {len(found)} {state}; with it {len(lost)} less, {len(others)} others"
+            shown = listing.first if found else exchange
+            yield _not_included(p, listing, shown, name, "Q505" if found or others else "Q506", came)
+            return
+        if more:
+            return
+        if tells and ignored is None and _named_by(p, listing, state):
+            ignored = listing, exchange
+    if ignored is None:
+        raise Nothing(f"nothing {state} was found below {TRIED} objects of {operation.id}")
+    yield _not_included(p, *ignored, name, "Q506", f"no more rows with {name}=true than without it")
+
+
+def _not_included(p: Probe, listing: Listing, exchange: Exchange, name: str, code: str, came: str) -> Finding:
+    state = name.removeprefix("include").casefold()
+    return p.finding(
+        code,
+        exchange,
+        expected=f"nothing {state} without {name}=true; what is {state}, and that alone, is added with it",
+        came=came,
+        source=marks(str(parameter(p, listing.operation, name).get("description", ""))),
+        place="access",
+        subject=name,
+        steps=(listing.first,),
+    )
+
+
+def _has_state(p: Probe, operation: Operation, state: str) -> bool:
+    """Whether rows can be in that state themselves; else it is about what leads to them."""
+    enums = [p.resolved(each).get("enum", ()) for each in p.schema_of(operation.entity).get("properties", {}).values()]
+    return any(state == str(text).casefold() for enum in enums for text in enum)
+
+
+def _tried(p: Probe, operation: Operation, state: str) -> Iterator[Listing]:
+    """The list below some objects, those first that something in that state names."""
+    passed: list[dict[str, str]] = []
+    for each in listings(p, operation):
+        scope = _scope(each)
+        if scope not in passed:
+            passed.append(scope)
+            above = p.facts.parents(operation, each.caller, scope)
+            below = [Listing(p, operation, each.caller, params) for params in above]
+            yield from sorted(below, key=lambda one: not _named_by(p, one, state))[:TRIED]
+
+
+def _named_by(p: Probe, listing: Listing, state: str) -> set[str]:
+    """Ids of what is in that state, names the object above the list, and is of the kind that the list shows."""
+    above = listing.params[listing.operation.parent or ""]
+    schema = p.api.visibility[listing.operation.entity].schema
+    naming: set[str] = set()
+    kind: set[str] = set()
+    for each in p.api.operations.values():
+        if each.does != "list" or each.below is not None:
+            continue
+        asker = next((one for one in p.may(each) if _scope(listing) in p.facts.reaches(one)), None)
+        rows = p.facts.rows(each, asker, _scope(listing)) if asker is not None else []
+        there = [row for row in rows if _in(row, state)]
+        key = p.key(each.entity)
+        naming |= {str(row.get(key)) for row in there if above in _texts(row)}
+        if p.api.visibility[each.entity].schema == schema:
+            kind |= {str(row.get(key)) for row in there}
+    return naming & kind
+
+
+def _scope(listing: Listing) -> dict[str, str]:
+    return {name: value for name, value in listing.params.items() if name != listing.operation.parent}
+
+
+def _texts(value: Any) -> set[str]:
+    """Every text in a record."""
+    if isinstance(value, dict):
+        return set().union(*map(_texts, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(_texts, value))
+    return {value} if isinstance(value, str) else set()
+
+
+def _in(row: Row, state: str) -> bool:
+    return any(isinstance(value, str) and value.casefold() == state for value in row.values())

@@ -1,0 +1,174 @@
+"""Bodies that break one rule of a schema, and bodies that just keep them all, made out of one that is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Resolve = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+DEEPEST = 4
+"""Levels of a body that are looked into."""
+WRONG: Mapping[str, Any] = {
+    "string": {"wrong": "type"},
+    "integer": "many",
+    "number": "much",
+    "boolean": "perhaps",
+    "object": "no object",
+    "array": "no list",
+}
+FORMATS = {"date": "2026-02-30", "date-time": "yesterday", "uuid": "no-uuid", "email": "nobody"}
+LONG = 10_000
+"""Letters or items beyond which a bound is not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A body that differs from a right one in one place.
+
+    member: its dotted place; rule: the rule of the schema that it breaks, or just keeps
+    """
+
+    member: str
+    rule: str
+    body: Any
+
+
+def wrong(resolve: Resolve, schema: Mapping[str, Any], body: Any) -> Iterator[Mutation]:
+    """The body with one rule broken at a time."""
+    for place, rule, changed in _wrong(resolve, schema, body, "", 0):
+        yield Mutation(place or "body", rule, changed)
+
+
+def right(resolve: Resolve, schema: Mapping[str, Any], body: Any, tag: str) -> Iterator[Mutation]:
+    """The body in other ways that are right: at bounds, without what is optional, with what nobody knows.
+
+    tag: stands in texts that the run made up; others are words that the deployment knows, and are left as they are
+    """
+    schema = _whole(resolve, schema)
+    if not isinstance(body, dict):
+        return
+    if schema.get("additionalProperties", True) is not False:
+        yield Mutation("x-unknown", "unknown member", {**body, "xUnknownMember": {"any": ["thing"]}})
+    required = schema.get("required", ())
+    for name, each in schema.get("properties", {}).items():
+        if name not in body:
+            continue
+        part = _whole(resolve, each)
+        # An absent choice may mean another choice; and what says nothing at all may be no request.
+        if name not in required and len(body) > 1 and not {"enum", "default"} & part.keys():
+            yield Mutation(name, "left out", {key: value for key, value in body.items() if key != name})
+        if _is_nullable(part) and name not in required:
+            yield Mutation(name, "null", {**body, name: None})
+        if isinstance(body[name], str) and tag in body[name]:
+            for rule, text in _bounds(part, body[name]):
+                yield Mutation(name, rule, {**body, name: text})
+
+
+def _bounds(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, str]]:
+    longest, shortest = schema.get("maxLength"), schema.get("minLength")
+    if {"format", "pattern"} & schema.keys():
+        return
+    if longest is not None and longest <= LONG:
+        yield "maxLength", (value + " " + "x" * longest)[:longest]
+    if shortest:
+        yield "minLength", (value or "x")[:shortest].ljust(shortest, "x")
+
+
+def _wrong(
+    resolve: Resolve, schema: Mapping[str, Any], value: Any, place: str, depth: int
+) -> Iterator[tuple[str, str, Any]]:
+    schema = _whole(resolve, schema)
+    if schema.get("readOnly") or {"oneOf", "anyOf", "not"} & schema.keys():
+        return
+    for rule, changed in _broken(schema, value):
+        yield place, rule, changed
+    if depth >= DEEPEST:
+        return
+    if isinstance(value, dict):
+        for name in schema.get("required", ()):
+            if name in value:
+                yield _joined(place, name), "required", {key: each for key, each in value.items() if key != name}
+        for name, part in schema.get("properties", {}).items():
+            if name in value:
+                for inner, rule, changed in _wrong(resolve, part, value[name], _joined(place, name), depth + 1):
+                    yield inner, rule, {**value, name: changed}
+    elif isinstance(value, list) and value and isinstance(schema.get("items"), Mapping):
+        for inner, rule, changed in _wrong(resolve, schema["items"], value[0], f"{place}.0", depth + 1):
+            yield inner, rule, [changed, *value[1:]]
+
+
+def _broken(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, Any]]:
+    """(rule, a value that breaks it and no other) of a schema that holds nothing else."""
+    kinds = _kinds(schema)
+    if kinds and (kind := next(iter(kinds))) in WRONG:
+        yield "type", WRONG[kind]
+    if "enum" in schema or "const" in schema:
+        yield "enum", "noSuchValue"
+        return
+    if isinstance(value, str):
+        yield from _broken_text(schema, value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _broken_number(schema)
+    elif isinstance(value, list):
+        if schema.get("minItems"):
+            yield "minItems", value[: schema["minItems"] - 1]
+        if value and schema.get("maxItems", LONG) < LONG:
+            yield "maxItems", (value * (schema["maxItems"] + 1))[: schema["maxItems"] + 1]
+
+
+def _broken_text(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, Any]]:
+    if schema.get("format") in FORMATS:
+        yield "format", FORMATS[schema["format"]]
+    if "pattern" in schema:
+        for text in ("!", "", f"{value}!", f"!{value}"):
+            if re.search(schema["pattern"], text) is None:
+                yield "pattern", text
+                break
+    elif schema.get("minLength"):
+        yield "minLength", ""
+    if schema.get("maxLength", LONG) < LONG and "format" not in schema:
+        yield "maxLength", (value or "x") + "x" * schema["maxLength"]
+
+
+def _broken_number(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    if "integer" in _kinds(schema):
+        yield "type", 1.5
+    for rule, bound, step in (
+        ("minimum", schema.get("minimum"), -1),
+        ("maximum", schema.get("maximum"), 1),
+        ("exclusiveMinimum", schema.get("exclusiveMinimum"), 0),
+        ("exclusiveMaximum", schema.get("exclusiveMaximum"), 0),
+    ):
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
+            # Of OpenAPI 3.0 a bound that is exclusive is told by a word beside it.
+            yield rule, bound + step
+
+
+def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    kinds = schema.get("type", ())
+    return tuple(each for each in ((kinds,) if isinstance(kinds, str) else kinds) if each != "null")
+
+
+def _is_nullable(schema: Mapping[str, Any]) -> bool:
+    return bool(schema.get("nullable")) or "null" in schema.get("type", ())
+
+
+def _whole(resolve: Resolve, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with references followed and `allOf` put together."""
+    found = resolve(schema)
+    if "allOf" not in found:
+        return found
+    merged: dict[str, Any] = {name: value for name, value in found.items() if name != "allOf"}
+    for part in found["allOf"]:
+        other = _whole(resolve, part)
+        properties = {**other.get("properties", {}), **merged.get("properties", {})}
+        required = [*other.get("required", ()), *merged.get("required", ())]
+        merged = {**other, **merged}
+        merged |= ({"properties": properties} if properties else {}) | ({"required": required} if required else {})
+    return merged
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
