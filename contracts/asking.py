@@ -241,12 +241,14 @@ def _entities(api: Api) -> list[str]:
 
 
 def _notes(address: str, file: Config) -> list[str]:
+    """What its user should know of a run beyond this machine."""
     if not address or is_loopback(address):
         return []
     said = [f"{address}: without TLS, tokens can be read on the way."] if address.startswith("http:") else []
-    return said + [
-        f"{place}: the token itself stands in the file; say env:VARIABLE instead." for place in file.literals
-    ]
+    if file.literals:
+        more = f" ({len(file.literals)} like it)" if len(file.literals) > 1 else ""
+        said.append(f"{file.literals[0]}: the token itself stands in the file{more}; say env:VARIABLE instead.")
+    return said
 
 
 def divided(settings: Settings, parts: int, name: str) -> Settings:

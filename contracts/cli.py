@@ -210,7 +210,7 @@ def main() -> None:
     except (Mistake, TableError) as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        _fail("interrupted.")
     except BrokenPipeError:
         # Whoever read the output has read enough; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

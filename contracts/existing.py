@@ -48,13 +48,30 @@ def path(p: Probe, operation: Operation, caller: Caller) -> dict[str, str]:
 
 
 def children(p: Probe, operation: Operation, caller: Caller, above: Mapping[str, str]) -> list[str]:
-    """Ids of what lies below an object, as the list of it shows to this caller; above: the values of its path"""
+    """Ids of what lies below an object, as its list shows to this caller, or the object itself where there is none.
+
+    above: the values of its path
+    """
     listing = p.lists(operation.entity, operation.below)
-    if listing is None or listing.parent is None or caller.role not in listing.roles:
+    if listing is None:
+        return _within(p, operation, caller, above)
+    if listing.parent is None or caller.role not in listing.roles:
         return []
     renamed = {listing.parent if name == operation.parent else name: value for name, value in above.items()}
     rows = p.facts.rows(listing, caller, renamed)
     return [str(row[p.key(operation.entity)]) for row in rows if p.key(operation.entity) in row]
+
+
+def _within(p: Probe, operation: Operation, caller: Caller, above: Mapping[str, str]) -> list[str]:
+    """The ids that the rows within an object have, under the name that the path has for them."""
+    reading = p.reads(operation.below) if operation.below is not None else None
+    if reading is None or reading.key is None or caller.role not in reading.roles:
+        return []
+    renamed = {reading.key if name == operation.parent else name: value for name, value in above.items()}
+    record = p.expect(p.call(reading, caller, renamed), 200).json
+    lists = [each for each in record.values() if isinstance(each, list)] if isinstance(record, dict) else []
+    rows = [row for each in lists for row in each if isinstance(row, dict)]
+    return [str(row[operation.key]) for row in rows if operation.key in row]
 
 
 def required_query(p: Probe, operation: Operation) -> str:

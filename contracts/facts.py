@@ -42,6 +42,8 @@ class Facts:
         self._rows: dict[tuple[str, str, str, str], Listed] = {}
         self._ghosts: dict[str, str] = {}
         self._first: dict[tuple[str, str], str] = {}
+        self.faults: set[tuple[str, str]] = set()
+        """(code, what it is about) of what was found already, for checks that would stumble over it again"""
 
     def forget(self) -> None:
         """Something was written; what was read may have changed."""
@@ -155,13 +157,25 @@ class Facts:
 
     def fullest(self, operation: Operation, caller: Caller, scope: Mapping[str, str]) -> dict[str, str] | None:
         """Of TRIES objects the one below which the list shows most, or ENOUGH; None where there is no object."""
+        from contracts.probe import Blocked
+
         best: tuple[int, dict[str, str]] | None = None
+        refused: Blocked | None = None
         for tried, params in enumerate(self.parents(operation, caller, scope)[:LONGEST], start=1):
-            found = len(self.rows(operation, caller, params))
+            try:
+                found = len(self.rows(operation, caller, params))
+            except Blocked as reason:
+                # What one list shows and another does not know is for the checks of rows and objects to tell.
+                refused = reason
+                if tried >= TRIES:
+                    break
+                continue
             if best is None or found > best[0]:
                 best = found, params
             if best[0] >= ENOUGH or (best[0] and tried >= TRIES):
                 break
+        if best is None and refused is not None:
+            raise refused
         return best[1] if best is not None else None
 
     def ids(self, entity: str, caller: Caller, scope: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -177,22 +191,21 @@ class Facts:
         for each in p.api.operations.values():
             if each.does != "list" or each.id in passed or p.api.visibility[each.entity].schema != schema:
                 continue
-            for row, other in self._shown(each, caller, scope, passed | {each.id}):
-                if self.is_own(each.entity, row, caller) is False and other is not caller:
-                    continue
-                yield str(row.get(p.key(entity)))
+            for row in self._shown(each, caller, scope, passed | {each.id}):
+                if self.is_own(each.entity, row, caller) is not False:
+                    yield str(row.get(p.key(entity)))
         # A member spelled as the parameter is, `accountLocator`, names one that no list may show.
         words = {each.parent for each in p.api.operations.values() if each.below == entity and each.parent}
         for each in p.api.operations.values():
             if each.does != "list" or each.below is not None or each.id in passed:
                 continue
             named = words & p.schema_of(each.entity).get("properties", {}).keys() - {p.key(each.entity)}
-            for row, _ in self._shown(each, caller, scope, passed) if named else ():
+            for row in self._shown(each, caller, scope, passed) if named else ():
                 yield from (row[word] for word in sorted(named) if isinstance(row.get(word), str))
 
     def _shown(
         self, operation: Operation, caller: Caller, scope: Mapping[str, str], passed: frozenset[str]
-    ) -> Iterator[tuple[Row, Caller]]:
+    ) -> Iterator[Row]:
         """The rows of a list as the caller sees them, or, where that may not be asked, as another in the same scope."""
         p = self._probe
         may = [each for each in p.may(operation) if dict(scope) in self.reaches(each)]
@@ -205,8 +218,7 @@ class Facts:
             ids = dict.fromkeys(self._ids(operation.below, asker, scope, passed))
             above = [{**scope, operation.parent: id} for id in list(ids)[:TRIES]]
         for params in above:
-            for row in self.rows(operation, asker, params):
-                yield row, asker
+            yield from self.rows(operation, asker, params)
 
     def ghost(self, entity: str) -> str:
         """An id of the right form that cannot be, seen to be unknown. Raises Blocked if it is known after all."""

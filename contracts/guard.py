@@ -18,6 +18,10 @@ class Unsafe(Exception):
     """A call that the mode does not allow; `str()` says which, and why not. It is not sent."""
 
 
+class Beyond(Unsafe):
+    """A call for which the mode is too small; one that allows more would send it."""
+
+
 @dataclass(slots=True)
 class Guard:
     """Knows what cannot exist, what the run made, and what it was lent.
@@ -52,7 +56,7 @@ class Guard:
         if not self.mode.writes:
             raise Unsafe(f"{operation.id}: a write on what may exist; {self.mode} sends none.")
         if self.mode is Mode.OWN and operation.id in self.lasting:
-            raise Unsafe(f"{operation.id}: nothing takes it back; only --mode full may call it.")
+            raise Beyond(f"{operation.id}: nothing takes it back; only --mode full may call it.")
         return self._owned(operation, params)
 
     def allow(self, operation: Operation, touched: Mapping[str, Iterable[str]]) -> None:

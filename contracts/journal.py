@@ -40,26 +40,33 @@ class Journal:
         self.path, self._target = path, target
         self._file: TextIO | None = None
         self._number = 0
+        self._unanswered: set[int] = set()
 
     def intent(self, **said: Any) -> int:
         """Write what is about to be made; the number that the other two lines of it repeat."""
         self._number += 1
         self._write({"intent": self._number, **said}, surely=True)
+        self._unanswered.add(self._number)
         return self._number
 
     def made(self, number: int, **said: Any) -> None:
+        self._unanswered.discard(number)
         self._write({"made": number, **said})
 
     def gone(self, number: int, **said: Any) -> None:
+        self._unanswered.discard(number)
         self._write({"gone": number, **said})
 
     def close(self, *, keep: bool) -> None:
-        """End it; a journal of which nothing is left is removed."""
+        """End it; a journal of which nothing is left is removed.
+
+        One with a call that was never answered stays: the object may be there all the same.
+        """
         if self._file is None:
             return
         self._file.close()
         self._file = None
-        if not keep and self.path is not None:
+        if not keep and not self._unanswered and self.path is not None:
             self.path.unlink(missing_ok=True)
 
     def _write(self, line: Mapping[str, Any], *, surely: bool = False) -> None:

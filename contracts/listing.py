@@ -150,7 +150,7 @@ def _below(
 
 def widest(p: Probe, operation: Operation | str) -> Listing:
     """The list as it shows most. Raises Nothing where it shows nobody anything."""
-    found = max(listings(p, operation), key=lambda each: len(each.all()))
+    found = max(listings(p, operation), key=lambda each: (len(each.all()), each.sees_all))
     if not found.all():
         raise Nothing(f"{found.operation.id} shows no rows to anybody")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def right(resolve: Resolve, schema: Mapping[str, Any], body: Any, tag: str) -> I
 
     tag: stands in texts that the run made up; others are words that the deployment knows, and are left as they are
     """
-    schema = _whole(resolve, schema)
+    schema = _branch(resolve, _whole(resolve, schema), body)
     if not isinstance(body, dict):
         return
     if schema.get("additionalProperties", True) is not False:
@@ -56,8 +56,9 @@ def right(resolve: Resolve, schema: Mapping[str, Any], body: Any, tag: str) -> I
         if name not in body:
             continue
         part = _whole(resolve, each)
-        # An absent choice may mean another choice; and what says nothing at all may be no request.
-        if name not in required and len(body) > 1 and not {"enum", "default"} & part.keys():
+        # An absent choice may mean another one, an absent reference one by other means; nothing at all is no request.
+        meant = bool({"enum", "default"} & part.keys()) or (isinstance(body[name], dict) and "id" in body[name])
+        if name not in required and len(body) > 1 and not meant:
             yield Mutation(name, "left out", {key: value for key, value in body.items() if key != name})
         if _is_nullable(part) and name not in required:
             yield Mutation(name, "null", {**body, name: None})
@@ -79,7 +80,7 @@ def _bounds(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, str]]:
 def _wrong(
     resolve: Resolve, schema: Mapping[str, Any], value: Any, place: str, depth: int
 ) -> Iterator[tuple[str, str, Any]]:
-    schema = _whole(resolve, schema)
+    schema = _branch(resolve, _whole(resolve, schema), value)
     if schema.get("readOnly") or {"oneOf", "anyOf", "not"} & schema.keys():
         return
     for rule, changed in _broken(schema, value):
@@ -147,8 +148,8 @@ def _broken_number(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    kinds = schema.get("type", ())
-    return tuple(each for each in ((kinds,) if isinstance(kinds, str) else kinds) if each != "null")
+    kinds: str | Sequence[str] = schema.get("type", ())
+    return tuple(each for each in ([kinds] if isinstance(kinds, str) else kinds) if each != "null")
 
 
 def _is_nullable(schema: Mapping[str, Any]) -> bool:
@@ -168,6 +169,16 @@ def _whole(resolve: Resolve, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         merged = {**other, **merged}
         merged |= ({"properties": properties} if properties else {}) | ({"required": required} if required else {})
     return merged
+
+
+def _branch(resolve: Resolve, schema: Mapping[str, Any], value: Any) -> Mapping[str, Any]:
+    """Of alternatives of different types the one that a value is of; the schema itself where that says nothing."""
+    kind = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else ""
+    for word in ("oneOf", "anyOf"):
+        fitting = [part for part in (_whole(resolve, each) for each in schema.get(word, ())) if kind in _kinds(part)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return schema
 
 
 def _joined(place: str, name: str) -> str:

@@ -1,6 +1,6 @@
 """Contract checks as pytest items, and a fixture for tests of one's own. Without its options it does nothing.
 
-    pytest --contract-target http://127.0.0.1:8000 --contract-config contracts.toml
+    pytest --contract-target http://127.0.0.1:8000 --contract-config=contracts.toml
 
 collects `contracts::billing::access.matrix[createJournal]` and its like: an item for each check and case.
 """

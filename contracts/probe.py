@@ -286,6 +286,8 @@ class Probe:
             filled = self._filled(found, caller, params)
             safety = self.guard.reason(found, filled, request)
             self.guard.allow(found, self.stage.touches(found, _body(request), filled) if safety in WRITES else {})
+        creates = found.does in CREATES and safety in WRITES
+        numbers = [self._intend(found, caller, filled, request) for caller, request in calls] if creates else []
         exchanges = self.sender.at_once(
             [(request, caller) for caller, request in calls],
             api=self.api.name,
@@ -294,6 +296,8 @@ class Probe:
             safety=safety,
         )
         self.facts.forget()
+        for number, exchange in zip(numbers, exchanges, strict=False):
+            self._keep(number, found, exchange, filled)
         for exchange in exchanges:
             self._judge(exchange)
         return exchanges

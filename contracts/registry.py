@@ -31,6 +31,7 @@ MODULES = (
     "selection",
     "methods",
     "validation",
+    "robustness",
     "machines",
     "effects",
     "changes",

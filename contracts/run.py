@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from contracts import registry
 from contracts.findings import CheckResult, Finding, Result, Unchecked
-from contracts.guard import Unsafe
-from contracts.journal import Journal
+from contracts.guard import Beyond, Unsafe
+from contracts.journal import Journal, Thing
 from contracts.mistakes import Mistake
 from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import Check
@@ -95,7 +95,7 @@ class Running:
                 self.report(finding)
         except (Blocked, Unsafe) as reason:
             self.result.unchecked.append(
-                Unchecked(api.name, check.id, case, str(reason), fatal=not isinstance(reason, Nothing))
+                Unchecked(api.name, check.id, case, str(reason), fatal=not isinstance(reason, Nothing | Beyond))
             )
         except (Stopped, Unreachable, Mistake):
             raise
@@ -184,7 +184,7 @@ def plan(settings: Settings, apis: Sequence[Api]) -> list[tuple[Check, Api, list
 def _all(made: Running, progress: Progress) -> None:
     settings, result = made.settings, made.result
     chosen = plan(settings, list(result.documents.values()))
-    progress.begin(len(chosen))
+    progress.begin(sum(settings.mode.allows(check.mode) for check, _, _ in chosen))
     for check, api, cases in chosen:
         if not settings.mode.allows(check.mode):
             result.unchecked.append(Unchecked(api.name, check.id, "", f"needs --mode {check.mode}"))
@@ -211,14 +211,27 @@ def _clean(made: Running) -> None:
         p.check = "clean"
         p.sender.spare = 0
         for number, thing in reversed(p.things):
-            try:
-                done, why = p.stage.end(thing), "no operation takes it away"
-            except (Blocked, Unsafe, Stopped, Unreachable) as reason:
-                done, why = False, str(reason)
+            done, why = _away(made, p, thing)
             if done:
                 p.journal.gone(number, entity=thing.entity, id=thing.id)
             else:
                 made.result.left.append(f"{p.api.name}: {thing.entity} {thing.id}: {why}")
+
+
+def _away(made: Running, p: Probe, thing: Thing) -> tuple[bool, str]:
+    """Take one object away: whether that is done, and why not."""
+    try:
+        return p.stage.end(thing), "no operation takes it away"
+    except KeyboardInterrupt:
+        # Who wants to leave, leaves once everything is away; who was told so before and insists, at once.
+        if made.result.interrupted:
+            raise
+        made.result.stopped, made.result.interrupted = "interrupted.", True
+        return _away(made, p, thing)
+    except (Blocked, Unsafe, Stopped, Unreachable) as reason:
+        return False, str(reason)
+    except Exception as fault:  # as above: what is left of the others still goes
+        return False, _told(fault)
 
 
 def _told(fault: Exception) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from contracts.probe import UNSET, Blocked, Nothing, Probe, member
 from contracts.routes import passes, route
 from contracts.settings import Mode
 from contracts.wire import Caller, Exchange
+from contracts.writing import Writing
 from specs.tables import ALL, Machine, Operation, Transition
 
 
@@ -57,7 +58,7 @@ def replaced(case: Case, **members: Any) -> Case:
     return replace(case, **members)
 
 
-class Stage:
+class Stage(Writing):
     """Makes things. An API of its own overrides what its tables cannot say.
 
     LASTING: operationIds whose effect nothing takes back; an `own` run does not call them
@@ -68,7 +69,7 @@ class Stage:
     SHUN: frozenset[str] = frozenset()
 
     def __init__(self, p: Probe) -> None:
-        self.p = p
+        super().__init__(p)
         p.guard.lasting = self.LASTING
         self._stuck: set[str] = set()
         """ids of the rows that the target was seen not to follow; nobody waits for them twice"""
@@ -91,8 +92,8 @@ class Stage:
 
     def play(self, case: Case) -> Exchange:
         """Send a case. Raises Blocked; Nothing for what only a full run may do."""
-        if self.p.mode is Mode.OWN and case.operation.id in self.LASTING and not self._is_ghost(case):
-            raise Nothing(f"{case.operation.id}: nothing takes it back; needs --mode full")
+        if not self._is_ghost(case):
+            self.allowed(case.operation)
         return self.p.call(
             case.operation,
             case.caller,
@@ -102,6 +103,11 @@ class Stage:
             content=case.content,
             headers=case.headers,
         )
+
+    def allowed(self, operation: Operation) -> None:
+        """Raise Nothing for what only a full run may do."""
+        if self.p.mode is Mode.OWN and operation.id in self.LASTING:
+            raise Nothing(f"{operation.id}: nothing takes it back; needs --mode full")
 
     def _is_ghost(self, case: Case) -> bool:
         return any(value in self.p.guard.ghosts for value in case.params.values())
@@ -113,14 +119,15 @@ class Stage:
         raise Blocked(f"no caller may {operation.id}; give one of {', '.join(sorted(operation.roles))} a token")
 
     def subject(self, operation: Operation, caller: Caller) -> Thing:
-        """The object that an operation is done to, in a state that allows it."""
-        entity = operation.entity if operation.key is not None and operation.below is None else operation.below
+        """The object that an operation is done to, in a state that allows it; for a list or a new one, its parent."""
+        if operation.key is None:
+            assert operation.below is not None
+            return self.make(operation.below, caller=caller)
         machine = self.p.api.machines.get(operation.entity)
-        if operation.event is not None and machine is not None and operation.below is None:
-            starts = [row.starts for row in machine.rows if row.event == operation.event and not row.system]
-            return self.make(operation.entity, starts[0][0])
-        assert entity is not None
-        return self.make(entity)
+        if operation.event is not None and machine is not None:
+            row = next(row for row in machine.rows if row.event == operation.event and not row.system)
+            return self.fit(operation.entity, row.starts[0], row, caller)
+        return self.make(operation.entity, caller=caller)
 
     def params(self, operation: Operation, thing: Thing) -> dict[str, str]:
         """The values of a path, for an object or its parent."""
@@ -183,6 +190,11 @@ class Stage:
         """Whether nothing but its state could keep this step from being done to an object as it is now."""
         return True
 
+    def tours(self, entity: str) -> Sequence[Sequence[str]]:
+        """States to be visited one after the other by an object, beginning with a new one."""
+        machine = self.p.api.machines[entity]
+        return [[row.end] for row in machine.rows if machine.initial in row.starts and not row.system and not row.then]
+
     def outcome(self, thing: Thing, row: Transition) -> str | None:
         """The state that background work started by a right step must end in; None where several are right."""
         return None
@@ -190,11 +202,21 @@ class Stage:
     def create(self, entity: str, caller: Caller | None = None) -> Thing:
         """A new object. Raises Blocked where the API has no operation that makes one."""
         for operation in self.p.api.operations.values():
-            if operation.entity == entity and operation.does in ("create", "attach"):
+            if operation.entity == entity and operation.does in ("create", "attach", "sync"):
                 case = self.case(operation, caller if caller in self.p.may(operation) else None)
-                self.p.expect(self.play(case))
+                exchange = self.p.expect(self.play(case))
+                self._is_new(entity, exchange)
                 return self.p.things[-1][1]
         raise Blocked(f"no operation creates a {entity}")
+
+    def _is_new(self, entity: str, exchange: Exchange) -> None:
+        """Raise Blocked where a new object is told to be in another state than the first."""
+        machine = self.p.api.machines.get(entity)
+        state = member(exchange.json, machine.field) if machine is not None else None
+        # Some are led on at once by the system, before anybody sees them.
+        first = [row.end for row in machine.rows if row.system and machine.initial in row.starts] if machine else []
+        if machine is not None and isinstance(state, str) and state not in (machine.initial, *first):
+            raise Blocked(f"a new {entity} is {state}, not {machine.initial}")
 
     def bring(self, thing: Thing, *states: str, avoid: Collection[str] = ()) -> Thing:
         """Take an object of the run's own to another state, the nearest of these, step by step. Raises Blocked.
@@ -313,6 +335,12 @@ class Stage:
         found = self.p.expect(exchange, 200).json
         return found if isinstance(found, dict) else {}
 
+    def look_as(self, thing: Thing, roles: Collection[str] | None) -> Mapping[str, Any]:
+        """The object as a caller of one of these roles reads it; as its own caller, if none are named."""
+        may = self.p.may(self.reader(thing))
+        caller = next((each for each in may if roles and each.role in roles and each.role != thing.caller.role), None)
+        return self.look(replace(thing, caller=caller) if caller is not None else thing, whole=True)
+
     def reader(self, thing: Thing) -> Operation:
         """The operation that reads an object by its id. Raises Blocked."""
         for operation in self.p.api.operations.values():
@@ -384,10 +412,11 @@ class Stage:
 
     def above(self, thing: Thing) -> dict[str, str]:
         """entity -> id of what an object lies below, as its path tells."""
-        found = {}
+        found: dict[str, str] = {}
         for operation in self.p.api.operations.values():
-            if operation.entity == thing.entity and operation.below is not None and operation.parent in thing.params:
-                found[operation.below] = thing.params[operation.parent]
+            if operation.entity == thing.entity and operation.below is not None and operation.parent is not None:
+                id = thing.params.get(operation.parent)
+                found |= {operation.below: id} if id is not None else {}
         return found
 
     def touches(self, operation: Operation, body: Any, params: Mapping[str, str]) -> Mapping[str, set[str]]:

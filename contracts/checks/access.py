@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from contracts.existing import first, path, required_query
 from contracts.findings import Finding, Verdict
 from contracts.guard import Unsafe
 from contracts.likeness import difference
 from contracts.probe import Blocked, Nothing, Probe
+from contracts.reach import everywhere, others
 from contracts.registry import check
 from contracts.settings import Mode
 from contracts.stage import Case
@@ -69,7 +71,7 @@ def allowed(p: Probe, case: str) -> Iterator[Finding]:
             continue
         try:
             exchange = _played(p, capability, p.who(role))
-            if exchange.status in _refusals(p):
+            if exchange.status in refusals(p):
                 yield _may(p, capability, exchange, role)
             else:
                 p.expect(exchange)
@@ -138,14 +140,14 @@ def _skip(p: Probe, capability: Capability, role: str, reason: Blocked) -> bool:
     return not absent
 
 
-def _refusals(p: Probe) -> set[int]:
+def refusals(p: Probe) -> set[int]:
     """Statuses that say that a caller may not."""
     scoped = p.api.scope is not None and p.api.scope.parameter is not None
     return {p.status("token"), p.status("role")} | ({p.status("scope")} if scoped else set())
 
 
 def _allowed(p: Probe, capability: Capability, exchange: Exchange) -> Iterator[Finding]:
-    role, through = exchange.caller.role, exchange.status not in _refusals(p)
+    role, through = exchange.caller.role, exchange.status not in refusals(p)
     verdict = Verdict.ALLOWED if through else Verdict.UNEXPECTED_DENY
     _note(p, capability, exchange, verdict, "let through", capability.source)
     if not through:
@@ -154,24 +156,36 @@ def _allowed(p: Probe, capability: Capability, exchange: Exchange) -> Iterator[F
 
 def _may(p: Probe, capability: Capability, exchange: Exchange, role: str) -> Finding:
     cell = f"{capability.id}/{role}"
-    expected = f"{role} may: anything but {', '.join(map(str, sorted(_refusals(p))))}"
+    expected = f"{role} may: anything but {', '.join(map(str, sorted(refusals(p))))}"
     return p.finding("A101", exchange, expected=expected, source=capability.source, subject=cell, cell=cell)
 
 
 def _denied(p: Probe, capability: Capability, exchange: Exchange, let: Exchange | None) -> Iterator[Finding]:
     """let: what a caller was answered who may, to the same request"""
     cell, expected = f"{capability.id}/{exchange.caller.role}", str(p.status("role"))
-    verdict, code, source, subject = Verdict.UNEXPECTED_ALLOW, "A102", capability.source, cell
+    verdict, code, source, subject, operation = Verdict.UNEXPECTED_ALLOW, "A102", capability.source, cell, ""
     if exchange.status == p.status("role"):
         if not _looked_up(p, capability, exchange):
             _note(p, capability, exchange, Verdict.DENIED, expected, capability.source)
             return
     elif exchange.status >= 400 and not _is_let(p, exchange, let):
         verdict, code, source = Verdict.WRONG, "A103", p.source("role")
+        if everywhere(p, f"A103 {exchange.status}", _same(p, capability, exchange)):
+            subject = f"{exchange.status} for a missing right"
+            operation = p.facts.first("A103", subject, p.operation(capability.operation))
     elif (late := _late(p, capability, exchange)) is not None:
         exchange, verdict, code, source, subject = late, Verdict.WRONG, "A107", p.source("role"), "role before find"
     _note(p, capability, exchange, verdict, expected, capability.source)
-    yield p.finding(code, exchange, expected=expected, source=source, subject=subject, cell=cell)
+    yield p.finding(code, exchange, expected=expected, source=source, subject=subject, cell=cell, operation=operation)
+
+
+def _same(p: Probe, capability: Capability, exchange: Exchange) -> Iterator[bool]:
+    """Whether a caller is refused with the same wrong status elsewhere."""
+    caller = exchange.caller
+    for each in others(p, capability):
+        if caller.role not in each.roles:
+            with suppress(Nothing):
+                yield p.send(each.operation, caller, *harmless(p, each, caller)).status == exchange.status
 
 
 def _is_let(p: Probe, exchange: Exchange, let: Exchange | None) -> bool:
@@ -227,18 +241,47 @@ def _stranger(p: Probe, capability: Capability, operation: Operation, stranger: 
         p.verdict(capability.id, stranger.name, "", Verdict.SKIPPED, reason=str(reason))
         return
     if operation.open:
-        through = exchange.status not in _refusals(p)
+        through = exchange.status not in refusals(p)
         _note(p, capability, exchange, Verdict.ALLOWED if through else Verdict.UNEXPECTED_DENY, "let through", "")
         if not through:
-            said = f"nobody is asked for a token: anything but {', '.join(map(str, sorted(_refusals(p))))}"
+            said = f"nobody is asked for a token: anything but {', '.join(map(str, sorted(refusals(p))))}"
             yield p.finding("A101", exchange, expected=said, source=capability.source, subject=cell, cell=cell)
         return
     expected, source = p.status("token"), p.source("token")
-    through = exchange.status not in _refusals(p)
+    through = exchange.status not in refusals(p)
     verdict = Verdict.UNEXPECTED_ALLOW if through else Verdict.WRONG
     _note(p, capability, exchange, Verdict.DENIED if exchange.status == expected else verdict, str(expected), source)
     if exchange.status != expected:
-        yield p.finding(code, exchange, expected=str(expected), source=source, subject=cell, cell=cell)
+        yield let_in(p, capability, exchange, code, stranger)
+
+
+def let_in(
+    p: Probe, capability: Capability, exchange: Exchange, code: str, stranger: Caller, said: str = ""
+) -> Finding:
+    """A stranger who was not refused as such, at one operation or at all of them. said: what is wrong with the token"""
+    name = {"A104": "nobody", "A105": "garbage", "A106": "expired"}[code]
+    cell, operation = f"{capability.id}/{name}", ""
+    subject, header = cell, exchange.request.headers.get("authorization")
+
+    def elsewhere() -> Iterator[bool]:
+        for each in others(p, capability):
+            with suppress(Nothing):
+                request, params = harmless(p, each, stranger)
+                sent = request if header is None else request.with_headers(authorization=header)
+                yield p.send(each.operation, stranger, sent, params).status != p.status("token")
+
+    if everywhere(p, f"{code} {said}", elsewhere()):
+        subject = f"{name} everywhere"
+        operation = p.facts.first(code, subject, p.operation(capability.operation))
+    return p.finding(
+        code,
+        exchange,
+        expected=f"{p.status('token')} ({said})" if said else str(p.status("token")),
+        source=p.source("token"),
+        subject=subject,
+        cell=cell,
+        operation=operation,
+    )
 
 
 def _note(p: Probe, capability: Capability, exchange: Exchange, verdict: Verdict, expected: str, source: str) -> None:
@@ -299,7 +342,7 @@ def _reading(p: Probe, capability: Capability, caller: Caller) -> tuple[Request,
 
 def _tells(p: Probe, entity: str) -> bool:
     """Whether a missing object tells who may from who may not."""
-    return p.status("find", entity) not in _refusals(p) and _precedes(p, "role", "find")
+    return p.status("find", entity) not in refusals(p) and _precedes(p, "role", "find")
 
 
 def _precedes(p: Probe, one: str, other: str) -> bool:

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.conformance.accepted import accepted
-from contracts.conformance.aiming import as_meant, fitted, request, seen
-from contracts.conformance.generating import changed, generated, grafted, is_enumerated, place
+from contracts.conformance.aiming import as_meant, fitted, offered, request, seen
+from contracts.conformance.generating import about, generated, grafted, is_enumerated
 from contracts.findings import Finding
 from contracts.guard import Unsafe
+from contracts.journal import Thing
 from contracts.oracle import answered, failures
 from contracts.probe import UNSET, Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.settings import Mode
 from contracts.stage import Case
 from contracts.wire import Caller, Exchange
-from specs.tables import Api, Operation
+from specs.tables import Api, Operation, Transition
 
 READS = 24
 """Generated requests of a reading, at most."""
@@ -57,9 +58,12 @@ def reads(p: Probe, case: str) -> Iterator[Finding]:
     paths = {each.name: seen(p, operation, each) for each in callers}
     half = READS // 2
     chosen = [*right[: READS - min(half, len(wrong))], *wrong[: READS - min(half, len(right))]]
+    offers = offered(p, operation)
     for number, each in enumerate(chosen):
         turn, at = divmod(number, len(callers))
         caller = callers[at]
+        if len(offers) > 1:
+            each.headers["Accept"] = offers[turn % len(offers)]
         yield from _tried(p, operation, caller, each, paths[caller.name][turn % len(paths[caller.name])])
 
 
@@ -84,23 +88,115 @@ def changes(p: Probe, case: str) -> Iterator[Finding]:
         yield from _tried(p, operation, base.caller, each, base.params, base=base, model=model)
     moves = operation.event is not None or operation.does in ("act", "delete")
     few = moves or operation.id in p.guard.lasting
+    came: set[int] = set()
+    found = False
     for each in right[: STEPS if few else RIGHT]:
         fresh = based(p, operation) if moves else base
-        yield from _tried(p, operation, fresh.caller, each, fresh.params, base=fresh, model=model)
+        for told in _tried(p, operation, fresh.caller, each, fresh.params, base=fresh, model=model, came=came):
+            found = True
+            yield told
+    if came and min(came) >= 400 and base.content is not None:
+        # To a schema any bytes are a file; the stage knows files that are what they say.
+        came.add(p.stage.play(based(p, operation)).status)
+    if came and min(came) >= 400 and not found:
+        # Whatever was refused before may have been refused for the same reason.
+        raise Blocked(
+            f"{operation.id}: no right request succeeds, all are answered {', '.join(map(str, sorted(came)))}"
+        )
 
 
 def based(p: Probe, operation: Operation) -> Case:
-    """A right request for a write, on an object of the run's own. Raises Blocked."""
-    if operation.below is None or operation.key is None:
+    """A right request for a write, on an object of the run's own that it can be done to. Raises Blocked."""
+    machine = p.api.machines.get(operation.entity)
+    rows = machine.rows if machine is not None and operation.event is not None else ()
+    row = next((each for each in rows if each.event == operation.event and not each.system), None)
+    if row is not None:
+        thing = _fit(p, operation, row)
+    elif operation.key is not None and operation.below is not None:
+        thing = p.stage.make(operation.entity)
+    else:
         return p.stage.case(operation)
-    machine, thing = p.api.machines.get(operation.entity), None
-    if machine is not None and operation.event is not None:
-        for row in machine.rows:
-            if row.event == operation.event and not row.system:
-                thing = p.stage.fit(operation.entity, row.starts[0], row)
-                break
-    thing = thing or p.stage.make(operation.entity)
     return p.stage.case(operation, p.stage.acting(operation, thing), thing)
+
+
+def _fit(p: Probe, operation: Operation, row: Transition) -> Thing:
+    """An object in the first of a row's states in which one can be had. Raises Blocked."""
+    for start in row.starts[:-1]:
+        try:
+            return p.stage.fit(operation.entity, start, row)
+        except Nothing:
+            continue
+    return p.stage.fit(operation.entity, row.starts[-1], row)
+
+
+def identified(api: Api) -> Sequence[str]:
+    """The lists whose rows have ids of a form."""
+    return [each.id for each in api.operations.values() if each.does == "list" and each.entity in api.conventions.ids]
+
+
+@check(
+    "conformance.ids",
+    proves="ids are of their entity's form, in rows and where rows refer to something, and so are those of new objects",
+    codes=("S310",),
+    cases=identified,
+)
+def ids(p: Probe, case: str) -> Iterator[Finding]:
+    listing = p.operation(case)
+    key = p.key(listing.entity)
+    for caller in p.may(listing):
+        for params in seen(p, listing, caller):
+            if listing.parent is not None and not params:
+                continue
+            rows = p.facts.rows(listing, caller, params)
+            named = [(listing.entity, row.get(key)) for row in rows]
+            named += [each for row in rows for each in _references(p.api, row)]
+            wrong = {entity: id for entity, id in named if not _is_formed(p.api, entity, id)}
+            if wrong:
+                exchange = p.call(listing, caller, params)
+            for entity, id in wrong.items():
+                yield _formless(p, entity, str(id), exchange)
+            if rows:
+                break
+    made = [thing for _, thing in p.things if thing.entity == listing.entity]
+    for thing in made:
+        reading = p.reads(listing.entity)
+        if reading is not None and not _is_formed(p.api, thing.entity, thing.id):
+            yield _formless(p, thing.entity, thing.id, p.call(reading, thing.caller, thing.params))
+            return
+
+
+def _references(api: Api, value: Any) -> Iterator[tuple[str, Any]]:
+    """(entity, id) of whatever a value refers to, at any depth."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _references(api, each)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            entity = api.conventions.references.get(name)
+            if entity is not None and isinstance(each, Mapping) and "id" in each:
+                yield entity, each["id"]
+            yield from _references(api, each)
+
+
+def _is_formed(api: Api, entity: str, id: Any) -> bool:
+    form = api.conventions.ids.get(entity)
+    return form is None or not isinstance(id, str) or re.fullmatch(form.pattern, id) is not None
+
+
+def _formless(p: Probe, entity: str, id: str, exchange: Exchange) -> Finding:
+    form = p.api.conventions.ids[entity]
+    # Wherever it is seen, it is what makes them that gives them their form.
+    makes = (each.id for each in p.api.operations.values() if (each.does, each.entity) == ("create", entity))
+    return p.finding(
+        "S310",
+        exchange,
+        operation=next(makes, exchange.operation),
+        expected=f"ids of {entity} as {form.pattern}",
+        came=f"{id[:60]!r}",
+        source=form.source,
+        place="conventions",
+        subject=entity,
+    )
 
 
 def _tried(
@@ -112,9 +208,14 @@ def _tried(
     *,
     base: Case | None = None,
     model: Any = None,
+    came: set[int] | None = None,
 ) -> Iterator[Finding]:
-    """Send one case and hold the answer against what the case was generated as."""
-    where = _where(case, model)
+    """Send one case and hold the answer against what the case was generated as.
+
+    base: the right request that a write differs from; model: the generated body that bodies are changes of
+    came: takes the status
+    """
+    where = about(case, model)
     if base is not None and base.body is not UNSET and case.media_type == JSON:
         case.body = grafted(base.body, model, case.body)
     filled = fitted(p, caller, case, params)
@@ -127,6 +228,8 @@ def _tried(
     except Blocked:
         # It failed, which is told already; the next case may tell something else.
         return
+    if came is not None:
+        came.add(exchange.status)
     yield from _judged(p, exchange, case, where)
 
 
@@ -143,13 +246,3 @@ def _judged(p: Probe, exchange: Exchange, case: Any, where: str) -> Iterator[Fin
         wrong = " ".join(clash[1].split())[:200] if clash is not None else "it breaks the spec"
         expected = f"a refusal: {wrong}" if code == "S306" else "no 400: it fits the spec"
         yield p.finding(code, exchange, expected=expected, source="spec", place="openapi", subject=where)
-
-
-def _where(case: Any, model: Any) -> str:
-    """What a case is about: a place in the body, or a parameter."""
-    location = case.meta.phase.data.parameter_location
-    if location is not None and location.name != "BODY":
-        return f"{location.name.lower()} {place(case)}".strip()
-    if case.media_type is None and location is None:
-        return "query"
-    return " ".join(("body", "/".join(changed(model, case.body)))).strip()

@@ -8,11 +8,11 @@ from typing import Any
 from contracts.comparing import difference
 from contracts.findings import Finding
 from contracts.journal import Thing
-from contracts.probe import Nothing, Probe
+from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.registry import check
 from contracts.routes import outcomes
 from contracts.settings import Mode
-from contracts.wire import Caller
+from contracts.wire import Caller, Exchange
 from specs.tables import Api, Machine, Operation, Transition
 
 WALKED = ("broken", "arrived", "refused")
@@ -49,7 +49,7 @@ def states(api: Api) -> Sequence[str]:
 @check(
     "machines.declared",
     proves="every step that a machine declares is done, by every role that may, and arrives where the table says",
-    codes=("W401", "W402"),
+    codes=("W401", "W402", "W408"),
     mode=Mode.OWN,
     cases=events,
 )
@@ -107,6 +107,8 @@ def _walked(
     if thing.id in p.guard.lent.get(machine.entity, ()):
         # It will not be in this state again, so what is refused there is tried first.
         yield from refused(p, machine, state, elsewhere(p.api, machine, state))
+    if stage.state(thing) != state:
+        raise Blocked(f"{machine.entity} {thing.id} does not stay in {state}")
     exchange = stage.play(stage.case(operation, caller, thing))
     subject = f"{state} {row.event}"
     if exchange.status >= 300:
@@ -129,6 +131,9 @@ def _walked(
     else:
         arrived = stage.arrive(thing, *({row.end} - ends))
         wrong = "" if arrived in ({wanted} if wanted is not None else ends) else arrived
+        if wrong == state and told is not None and stage.state(thing) != wrong:
+            yield from _late(p, exchange, thing, wrong)
+            return "arrived"
     if not wrong:
         return "arrived"
     yield p.finding(
@@ -141,6 +146,19 @@ def _walked(
         subject=subject,
     )
     return "broken"
+
+
+def _late(p: Probe, exchange: Exchange, thing: Thing, state: str) -> Iterator[Finding]:
+    """The first reading after a step told of the time before it, the second did not."""
+    yield p.finding(
+        "W408",
+        exchange,
+        expected="the next reading tells what the answer told",
+        came=f"it was {state} still",
+        source="INF",
+        operation=p.stage.reader(thing).id,
+        subject=thing.entity,
+    )
 
 
 @check(
@@ -177,7 +195,7 @@ def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operati
     for operation in operations:
         if thing is None:
             thing, tried = _one(p, machine, state), []
-            before = None if _is_gone(machine, state, p) else stage.look(thing, whole=True)
+            before = _there(p, machine, state, thing)
             hung = {} if before is None else stage.around(thing)
         try:
             found = yield from _tried(p, machine, state, operation, thing, before)
@@ -196,6 +214,19 @@ def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operati
 
 def _one(p: Probe, machine: Machine, state: str) -> Thing:
     return p.stage.make(machine.entity, state)
+
+
+def _there(p: Probe, machine: Machine, state: str, thing: Thing) -> Mapping[str, Any] | None:
+    """The object in its state, None for one that is gone. Raises Blocked where it is not as it was brought to be."""
+    if _is_gone(machine, state, p):
+        operation = p.stage.reader(thing)
+        exchange = p.call(operation, p.stage.acting(operation, thing), p.stage.params(operation, thing))
+        p.expect(exchange, p.status("find", machine.entity))
+        return None
+    record = p.stage.look(thing, whole=True)
+    if member(record, machine.field) != state:
+        raise Blocked(f"{machine.entity} {thing.id} does not stay in {state}")
+    return record
 
 
 def _is_gone(machine: Machine, state: str, p: Probe) -> bool:

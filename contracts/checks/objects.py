@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 
+from contracts.checks.access import refusals
 from contracts.existing import children, first, paths, required_query
 from contracts.findings import Finding
 from contracts.guard import Unsafe
@@ -80,7 +81,10 @@ def _foreign(p: Probe, operation: Operation, caller: Caller) -> Iterator[dict[st
         if operation.key is not None and operation.key != parameter and owner is not None:
             below = children(p, operation, owner, {**scope, parameter: id})
             found |= {operation.key: below[0]} if below else {}
-        yield found
+        # A question that needs more than ids may be wrong for another reason: its owner must get an answer.
+        query = required_query(p, operation)
+        if not query or owner is None or p.call(operation, owner, {**found, **scope}, query=query).status < 400:
+            yield found
 
 
 def foreign_ids(p: Probe, entity: str, caller: Caller) -> Iterator[tuple[str, Caller | None, Mapping[str, str]]]:
@@ -105,13 +109,16 @@ def foreign_ids(p: Probe, entity: str, caller: Caller) -> Iterator[tuple[str, Ca
 def _crossed(p: Probe, operation: Operation) -> Iterator[tuple[Caller, dict[str, str]]]:
     """A caller, and a path of one object of theirs with what lies below another."""
     assert operation.parent is not None and operation.key is not None
-    parent, key = operation.parent, operation.key
+    parent, key, query = operation.parent, operation.key, required_query(p, operation)
     for role in sorted(operation.roles):
         for caller in [each for each in p.may(operation) if each.role == role][:1]:
             one, of = "", set[str]()
             for other, below in groupby(paths(p, operation, caller), lambda each: each[parent]):
                 found = {each[key] for each in below}
-                if of and found - of:
+                there = (
+                    of and found - of and p.call(operation, caller, {parent: other, key: min(found - of)}, query=query)
+                )
+                if there and there.status < 400:
                     yield caller, {parent: one, key: min(found - of)}
                     break
                 one, of = (other, found) if not of else (one, of)
@@ -127,6 +134,8 @@ def _read(
         ghosts = {**params, operation.key: ghosts[operation.key]}
     missing = p.call(operation, caller, ghosts, query=query)
     exchange = p.call(operation, caller, params, query=query)
+    if exchange.status < 400 and not what and p.scope(caller) and params[start[0]] in p.facts.ids(start[1], caller):
+        raise Blocked(f"a {start[1]} that another's list shows is shown by {caller.name}'s own, too")
     yield from _judged(p, exchange, missing, caller, [*params.values(), *ghosts.values()], what)
 
 
@@ -220,24 +229,39 @@ def missing(p: Probe, case: str) -> Iterator[Finding]:
     caller = next(iter(p.may(operation)), None)
     if caller is None:
         raise Blocked(f"no caller may {operation.id}; give one of {', '.join(sorted(operation.roles))} a token")
-    query = required_query(p, operation)
-    yield from _unknown(p, p.call(operation, caller, p.ghosts(operation), query=query), {p.status("find", start[1])})
+    query, ghosts = required_query(p, operation), _ghosts(p, operation)
+    yield from _unknown(p, p.call(operation, caller, ghosts, query=query), {p.status("find", start[1])})
     if operation.method != "GET":
         return
     if operation.key is not None and operation.parent is not None:
         for above in islice(p.facts.ids(start[1], caller), 1):
-            params = {**p.ghosts(operation), start[0]: above}
+            params = {**ghosts, start[0]: above}
             yield from _unknown(
                 p, p.call(operation, caller, params, query=query), {p.status("find", operation.entity)}, "below"
             )
     # What is no id at all may be told as such where the spec says how ids look.
     either = {p.status("find", start[1])} | ({p.status("query")} if _has_form(p, operation, start[0]) else set())
     wrong = MALFORMED[list(named(p.api)).index(case) % len(MALFORMED)]
-    params = {**p.ghosts(operation), start[0]: wrong}
+    params = {**ghosts, start[0]: wrong}
     yield from _unknown(p, p.call(operation, caller, params, query=query), either, "malformed")
 
 
+def _ghosts(p: Probe, operation: Operation) -> dict[str, str]:
+    """Ids that cannot be; for a reading even where nothing has shown yet that they are unknown, which is asked here."""
+    start = first(operation)
+    assert start is not None
+    try:
+        return p.ghosts(operation)
+    except Blocked:
+        if operation.method != "GET":
+            raise
+    found = {} if operation.key is None else {operation.key: p.facts.shape(operation.entity)}
+    return {**found, start[0]: p.facts.shape(start[1])}
+
+
 def _unknown(p: Probe, exchange: Exchange, expected: set[int], what: str = "") -> Iterator[Finding]:
+    if exchange.status in refusals(p) - expected:
+        raise Blocked(f"{exchange.operation} as {exchange.caller.name}, who may: {exchange.status}")
     if exchange.status not in expected:
         yield p.finding(
             "A111",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from contracts.findings import Finding
 from contracts.listing import Listing, marks, operations, parameter, widest
-from contracts.probe import Nothing, Probe, member
+from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.queries import Known, Member, of_kind
 from contracts.registry import check
 from contracts.wire import Exchange
-from specs.tables import Api
 
 KINDS = ("string", "number", "date", "enum", "boolean")
 STAMP = "audit.created.at"
@@ -42,19 +42,27 @@ def orders(p: Probe, case: str) -> Iterator[Finding]:
 def _by_query(p: Probe, listing: Listing) -> Iterator[Finding]:
     known = Known.of(listing)
     chosen = _chosen(p, known)
-    wrong = False
-    for each in chosen:
-        for found in _both_ways(p, known, each):
-            wrong = True
-            yield found
+    wrong = [found for each in chosen for found in _both_ways(p, known, each)]
     stamp = _stamp(p, listing)
     if stamp is not None and not wrong:
-        for found in _both_ways(p, *stamp):
-            wrong = True
-            yield found
+        wrong = list(_both_ways(p, *stamp))
+    yield from _summed_up(p, listing, wrong)
     if not wrong and chosen:
-        yield from _two_keys(p, known, chosen)
+        yield from _two_keys(p, known)
         yield from _steady(p, known, chosen)
+
+
+def _summed_up(p: Probe, listing: Listing, wrong: Sequence[Finding]) -> Iterator[Finding]:
+    """One fault, one finding: what is wrong with several kinds of members is told of one of them."""
+    ways = {each.subject.rpartition(" ")[2] for each in wrong}
+    if len(wrong) < 2:
+        yield from wrong
+    elif ways == {"unset"}:
+        yield wrong[0]
+    else:
+        found = next(each for each in wrong if each.subject != "unset")
+        subject = "descending" if ways == {"descending"} else "any"
+        yield replace(found, subject=subject, operation=p.facts.first("Q503", subject, listing.operation))
 
 
 def _chosen(p: Probe, known: Known) -> list[Member]:
@@ -114,7 +122,7 @@ def _finding(
         # Where rows without a value stand is our reading; that the rest is in order is not.
         source="INF" if what == "unset" else "DOC",
         place="conventions",
-        operation=p.facts.first("Q503", subject, listing.operation),
+        operation=listing.operation.id,
         subject=subject,
         steps=steps,
     )
@@ -145,7 +153,7 @@ def _disorder(
     return None if right else ("values", ", ".join(map(str, ordered[:6])))
 
 
-def _two_keys(p: Probe, known: Known, chosen: Sequence[Member]) -> Iterator[Finding]:
+def _two_keys(p: Probe, known: Known) -> Iterator[Finding]:
     """By a member of which several rows have the same value, then by id downwards."""
     tied = [each for each in known.members() if 1 < len(each.set) < len(each.values) and not each.is_unset]
     if not tied:
@@ -188,7 +196,8 @@ def _steady(p: Probe, known: Known, chosen: Sequence[Member]) -> Iterator[Findin
         ]
         came = [id for half in halves for id in known.ids(half)]
         last, steps = halves[-1], [first, *halves[:-1]]
-    if came != ids:
+    # Pages that do not make up the list are a matter of paging.
+    if came != ids and sorted(came) == sorted(ids):
         yield p.finding(
             "Q504",
             last,
@@ -218,6 +227,7 @@ def _by_parameter(p: Probe, listing: Listing) -> Iterator[Finding]:
         wrong = _sorted(listing, listing.shown(exchange), path, descending)
         if wrong is not None:
             code, came = wrong
+            way = f"{'descending' if descending else 'ascending'} {'ties' if code == 'Q504' else ''}".strip()
             yield p.finding(
                 code,
                 exchange,
@@ -225,7 +235,7 @@ def _by_parameter(p: Probe, listing: Listing) -> Iterator[Finding]:
                 came=came,
                 source="M" if code == "Q504" or came.startswith("unset") else source,
                 place="conventions",
-                subject=f"{sorts['parameter']}={value}",
+                subject=f"{sorts['parameter']} {way}",
             )
         elif value == schema.get("default") and listing.ids(listing.shown(exchange)) != listing.ids(listing.all()):
             yield p.finding(
@@ -263,6 +273,8 @@ def _sorted(listing: Listing, rows: Sequence[Any], path: str, descending: bool) 
 
 def _by_itself(p: Probe, listing: Listing) -> Iterator[Finding]:
     """Nothing can be asked for: oldest first, which ids of this form tell, and the same when asked again."""
+    if ("R201", listing.operation.id) in p.facts.faults:
+        raise Blocked(f"{listing.operation.id} shows rows of others; what order those stand in nobody says")
     ids = listing.ids(listing.all())
     forms = {each.form for each in p.api.conventions.ids.values()}
     if "ulid" in forms and ids != sorted(ids):

@@ -83,6 +83,7 @@ class Pages:
     ) -> Finding:
         """A finding; the same fault in the lists of an API, which share their pages, is told of the first of them."""
         p = self.listing.p
+        p.facts.faults.add((code, subject))
         return p.finding(
             code,
             exchange,
@@ -175,10 +176,14 @@ def _beyond(one: Pages) -> Iterator[Finding]:
 )
 def limits(p: Probe, case: str) -> Iterator[Finding]:
     one = Pages.of(widest(p, case))
-    yield from _default(one)
-    yield from _none(one)
-    yield from _beyond_the_cap(one)
-    yield from _wrong(one)
+    default = p.expect(one.ask(""), 200)
+    wrong = _length(one, default, one.default)
+    if wrong:
+        yield one.finding("Q511", "default", default, expected=f"{one.default} rows where no limit is said", came=wrong)
+    elif ("Q511", "limit") not in p.facts.faults:
+        yield from _none(one)
+        yield from _beyond_the_cap(one)
+    yield from _wrong(one, default)
 
 
 def _length(one: Pages, exchange: Exchange, limit: int) -> str:
@@ -189,24 +194,17 @@ def _length(one: Pages, exchange: Exchange, limit: int) -> str:
     return f"a limit of {said}" if said is not None and said != limit else ""
 
 
-def _default(one: Pages) -> Iterator[Finding]:
-    exchange = one.listing.p.expect(one.ask(""), 200)
-    wrong = _length(one, exchange, one.default)
-    if wrong:
-        yield one.finding("Q511", "default", exchange, expected=f"{one.default} rows where no limit is said", came=wrong)
-
-
 def _none(one: Pages) -> Iterator[Finding]:
     exchange = one.ask(f"{one.limit}=0")
     if one.bounded and int(one.schema(one.limit).get("minimum", 0)) > 0:
         yield from _refused(one, exchange, one.limit, "0")
         return
-    total = one.told(one.listing.first, "total")
-    if exchange.status == 200 and not one.shown(exchange) and one.told(exchange, "total") == total:
-        return
-    counted = f" and a total of {one.told(exchange, 'total')}" if one.told(exchange, "total") is not None else ""
-    came = f"{len(one.shown(exchange))} rows{counted}" if exchange.status == 200 else ""
-    yield one.finding("Q510", "0", exchange, expected=f"no rows and a total of {total}", came=came)
+    total, said = one.told(one.listing.first, "total"), one.told(exchange, "total")
+    if exchange.status != 200 or one.shown(exchange):
+        came = f"{len(one.shown(exchange))} rows" if exchange.status == 200 else ""
+        yield one.finding("Q510", "0", exchange, expected=f"no rows and a total of {total}", came=came)
+    elif said != total and ("Q502", "total of a page") not in one.listing.p.facts.faults:
+        yield one.finding("Q510", "0", exchange, expected=f"no rows and a total of {total}", came=f"a total of {said}")
 
 
 def _beyond_the_cap(one: Pages) -> Iterator[Finding]:
@@ -220,7 +218,7 @@ def _beyond_the_cap(one: Pages) -> Iterator[Finding]:
         yield one.finding("Q511", "cap", exchange, expected=f"{one.cap} rows at most, and told so", came=wrong)
 
 
-def _wrong(one: Pages) -> Iterator[Finding]:
+def _wrong(one: Pages, default: Exchange) -> Iterator[Finding]:
     # Lists of an API read them alike: one of them gets all, the others some.
     p, case = one.listing.p, one.listing.operation.id
     values = GARBAGE if case == paged(p.api)[0] else p.facts.chance("garbage", case).sample(GARBAGE, 2)
@@ -229,19 +227,23 @@ def _wrong(one: Pages) -> Iterator[Finding]:
             exchange = one.ask(f"{name}={value}")
             if one.bounded:
                 yield from _refused(one, exchange, name, value)
-                continue
-            fits = exchange.status == 200 and not _length(one, exchange, one.default)
-            if fits and one.shown(exchange) == one.ids[: one.default] and one.told(exchange, "offset") in (0, None):
-                continue
-            came = f"{len(one.shown(exchange))} rows from {one.told(exchange, 'offset')}" if exchange.status == 200 else ""
-            yield one.finding(
-                "Q512",
-                f"{name}={value}",
-                exchange,
-                expected=f"the first {one.default} rows, as if {name} had not been said",
-                came=came,
-                source=one.source(name),
-            )
+            elif exchange.status != 200 or _place(one, exchange) != _place(one, default):
+                rows, limit, offset = _place(one, exchange)
+                came = f"{rows} rows from {offset}, limit {limit}" if exchange.status == 200 else ""
+                yield one.finding(
+                    "Q512",
+                    f"{name}={value}",
+                    exchange,
+                    expected=f"the same as if {name} had not been said",
+                    came=came,
+                    source=one.source(name),
+                    steps=(default,),
+                )
+
+
+def _place(one: Pages, exchange: Exchange) -> tuple[int, Any, Any]:
+    """How many rows a page has, and which limit and offset it tells."""
+    return len(one.shown(exchange)), one.told(exchange, "limit"), one.told(exchange, "offset")
 
 
 def _refused(one: Pages, exchange: Exchange, name: str, value: str) -> Iterator[Finding]:
@@ -284,6 +286,9 @@ def _completed(one: Pages) -> Iterator[Finding]:
     for offset, limit, source in asked:
         exchange = one.page(offset, limit)
         wanted = offset + limit >= count
+        if one.shown(exchange) != one.ids[offset : offset + limit]:
+            # Whatever it says is said of another page.
+            continue
         if one.told(exchange, "completed") != wanted:
             yield one.finding(
                 "Q514",

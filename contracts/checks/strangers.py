@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from contracts.checks.access import harmless
+from contracts import reach
+from contracts.checks.access import harmless, let_in
 from contracts.findings import Finding, Verdict
 from contracts.likeness import difference
 from contracts.probe import Blocked, Probe
@@ -48,7 +49,7 @@ def strangers(p: Probe, case: str) -> Iterator[Finding]:
             source=p.source("token"),
         )
         if not denied:
-            yield _let_in(p, exchange, "A106", f"{capability.id}/expired", "the token has expired")
+            yield let_in(p, capability, exchange, "A106", p.expired, "the token has expired")
     yield from _forms(p, capability, operation)
 
 
@@ -65,9 +66,8 @@ def _forms(p: Probe, capability: Capability, operation: Operation) -> Iterator[F
         request = request.with_headers(authorization=header)
     exchange = p.send(operation, stranger, request, params)
     if exchange.status != p.status("token"):
-        # With the names of the matrix, so that a door that stands open for all is one finding.
-        known = "nobody" if code == "A104" else "garbage"
-        yield _let_in(p, exchange, code, f"{capability.id}/{known}", said)
+        # Told as the matrix tells it, so that a door that stands open for all is one finding.
+        yield let_in(p, capability, exchange, code, stranger, said)
 
 
 def _ways(p: Probe, caller: Caller) -> list[tuple[str, str, Caller, str | None]]:
@@ -89,11 +89,6 @@ def _ways(p: Probe, caller: Caller) -> list[tuple[str, str, Caller, str | None]]
     return ways
 
 
-def _let_in(p: Probe, exchange: Exchange, code: str, cell: str, said: str) -> Finding:
-    expected = f"{p.status('token')} ({said})"
-    return p.finding(code, exchange, expected=expected, source=p.source("token"), subject=cell, cell=cell)
-
-
 @check(
     "access.scope",
     proves="rights hold in nothing but what was granted, and what is not there answers like what is another's",
@@ -104,21 +99,46 @@ def scope(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.operation(case)
     caller, others = _outsider(p, operation)
     answers = [(value, _in_scope(p, operation, caller, value)) for value in (*others, _nowhere(p))]
+    (nowhere, missing), expected = answers[-1], p.status("scope")
+    if others and answers[0][1].status == expected:
+        if told := difference(answers[0][1].answer, missing.answer, *others, nowhere):
+            said = f"one answer to a {_entity(p)} of another and to one that is not there"
+            yield _told(p, missing, "A110", _entity(p), nowhere, expected=said, came=told, steps=(answers[0][1],))
+        return
     for value, exchange in answers:
-        if exchange.status != p.status("scope"):
-            what = "of another" if value in others else "that is not there"
-            expected = f"{p.status('scope')} (a {_entity(p)} {what})"
-            yield p.finding(
-                "A108", exchange, expected=expected, source=p.source("scope"), subject=f"{_entity(p)} {what}"
-            )
+        if exchange.status != expected:
+            what = f"{_entity(p)} {'that is not there' if exchange is missing else 'of another'}"
+            yield _told(p, exchange, "A108", what, value, expected=f"{expected} (a {what})")
             return
-    (_, foreign), (_, missing) = answers[0], answers[-1]
-    said = difference(foreign.answer, missing.answer, *others, _nowhere(p))
-    if others and said:
-        expected, source = f"one answer to a {_entity(p)} of another and to one that is not there", p.source("scope")
-        yield p.finding(
-            "A110", foreign, expected=expected, came=said, source=source, subject=_entity(p), steps=(missing,)
-        )
+
+
+def _told(
+    p: Probe,
+    exchange: Exchange,
+    code: str,
+    subject: str,
+    value: str,
+    *,
+    expected: str,
+    came: str = "",
+    steps: Sequence[Exchange] = (),
+) -> Finding:
+    """A finding about the scope: of one operation, or of all of them. value: what was asked for"""
+    operation, caller = p.operation(exchange.operation), exchange.caller
+
+    def elsewhere() -> Iterator[bool]:
+        for each in reach.others(p, operation.capabilities[0]):
+            other = p.operation(each.operation)
+            if other.id in scoped(p.api) and caller.role in other.roles:
+                yield _in_scope(p, other, caller, value).status != p.status("scope")
+
+    name = operation.id
+    if reach.everywhere(p, f"{code} {subject}", elsewhere()):
+        name, subject = p.facts.first(code, subject, operation), f"{subject}, everywhere"
+    source = p.source("scope")
+    return p.finding(
+        code, exchange, expected=expected, came=came, source=source, subject=subject, operation=name, steps=steps
+    )
 
 
 def _outsider(p: Probe, operation: Operation) -> tuple[Caller, tuple[str, ...]]:

@@ -59,6 +59,15 @@ def _below(p: Probe, operation: Operation, caller: Caller, parent: str) -> list[
     return [row for row in rows if row.get(p.key(operation.entity)) is not None]
 
 
+def offered(p: Probe, operation: Operation) -> list[str]:
+    """The media types that can be asked for; with `*/*` where that is answered by a way to elsewhere."""
+    responses = p.spec(operation)["responses"]
+    found = [
+        media for status, said in responses.items() if status < "300" for media in p.resolved(said).get("content", ())
+    ]
+    return list(dict.fromkeys(found)) + (["*/*"] if any("300" <= status < "400" for status in responses) else [])
+
+
 def fitted(p: Probe, caller: Caller, case: Any, params: Mapping[str, str]) -> dict[str, str] | None:
     """The values of a case's path: these, and the caller's scope, but for the one that was generated wrong.
 

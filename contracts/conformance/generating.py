@@ -13,6 +13,34 @@ UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "u
 """What the coverage phase tries of requests without a body, and no check of it judges: nobody need look at it."""
 
 
+RULES = {
+    "incorrect_type": "type",
+    "object_missing_required_property": "required",
+    "missing_parameter": "required",
+    "string_below_min_length": "minLength",
+    "string_above_max_length": "maxLength",
+    "minimum_length_string": "minLength",
+    "maximum_length_string": "maxLength",
+    "value_below_minimum": "minimum",
+    "value_above_maximum": "maximum",
+    "minimum_value": "minimum",
+    "maximum_value": "maximum",
+    "invalid_enum_value": "enum",
+    "enum_value": "enum",
+    "invalid_format": "format",
+    "invalid_pattern": "pattern",
+    "not_multiple_of": "multipleOf",
+    "array_above_max_items": "maxItems",
+    "array_below_min_items": "minItems",
+    "non_unique_items": "uniqueItems",
+    "object_unexpected_properties": "additionalProperties",
+    "null_value": "null",
+    "example_value": "example",
+    "default_value": "default",
+}
+"""a scenario of the coverage phase -> the word of the schema that it is about"""
+
+
 def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0) -> tuple[list[Any], list[Any]]:
     """The right and the wrong cases of an operation, those first that differ most from each other.
 
@@ -99,6 +127,43 @@ def _cannot_be(reason: Exception) -> bool:
     return isinstance(reason, Unsatisfiable)
 
 
+def about(case: Any, model: Any) -> str:
+    """What a case tries: the dotted place of a member, or a parameter, and the rule that it breaks or just keeps.
+
+    model: the generated body that the case's body is a change of
+    """
+    data = case.meta.phase.data
+    location = data.parameter_location
+    if location is not None and location.name != "BODY":
+        return f"{data.parameter or location.name.lower()} {_rule(case)}"
+    if not case.operation.body:
+        return f"query {_rule(case)}"
+    way = changed(model, case.body)
+    if _is_without(case.body, way) and not _is_without(model, way):
+        return f"{'.'.join(way) or 'body'} {'required' if case.meta.generation.mode.is_negative else 'left out'}"
+    return f"{'.'.join(way) or 'body'} {_rule(case)}"
+
+
+def _rule(case: Any) -> str:
+    """The word of the schema for what a case tries."""
+    data = case.meta.phase.data
+    if not is_enumerated(case):
+        return next((each.keywords[0] for each in data.mutations if each.keywords), "drawn")
+    last = str(data.location or "").rpartition("/")[2]
+    return last if last in RULES.values() else RULES.get(data.scenario.value, data.scenario.value.replace("_", " "))
+
+
+def _is_without(body: Any, way: Sequence[str]) -> bool:
+    for name in way:
+        if isinstance(body, list):
+            body = body[0] if body else None
+        elif isinstance(body, dict) and name in body:
+            body = body[name]
+        else:
+            return True
+    return False
+
+
 def changed(before: Any, after: Any) -> Sequence[str]:
     """The way to the first place at which two bodies differ, as deep as both have it."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -108,7 +173,7 @@ def changed(before: Any, after: Any) -> Sequence[str]:
             if before[name] != after[name] or type(before[name]) is not type(after[name]):
                 return (str(name), *changed(before[name], after[name]))
     if isinstance(before, list) and isinstance(after, list) and before and after and before[0] != after[0]:
-        return ("*", *changed(before[0], after[0]))
+        return ("0", *changed(before[0], after[0]))
     return ()
 
 

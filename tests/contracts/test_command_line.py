@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ import pytest
 from contracts import cli
 from contracts.codes import CODES
 from contracts.examples import EXAMPLES, example
+from contracts.findings import CheckResult
+from contracts.progress import showing
 from contracts.registry import checks
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +166,6 @@ def test_every_command_is_named_in_the_help(contracts: Command) -> None:
         (["matrix", "biling"], "no API 'biling'"),
         (["list", "--api", "biling"], "no API 'biling'"),
         (["verify"], "No such command 'verify'"),
-        (["selftest", "--catalog", "nowhere:X"], "nowhere"),
     ],
 )
 def test_a_wrong_call_ends_in_one_line_with_2(contracts: Command, words: list[str], says: str) -> None:
@@ -186,6 +189,12 @@ def test_writes_elsewhere_are_not_asked_for_by_the_environment(
     there = ("run", "--target", "https://billing.invalid", "--allow-host", "billing.invalid", *CONFIG, "-q")
     assert "must be said on the command line: --mode full" in contracts(*there).err
     assert "did not answer" in contracts(*there, "--mode", "full").err
+
+
+def test_a_catalogue_that_is_not_there_is_told_in_one_line(contracts: Command) -> None:
+    ended = contracts("selftest", "--catalog", "nowhere:DEFECTS")
+    assert "no module 'nowhere'" in ended.err
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
 
 
 # A run
@@ -239,6 +248,15 @@ def test_what_is_accepted_does_not_fail_the_run_until_it_is_over(apart: Command,
     assert "A102 was accepted until 2020-12-31" in ended.err
 
 
+def test_an_overlay_says_what_is_meant_to_differ(contracts: Command, here: Path) -> None:
+    (here / "overlay.yaml").write_text(
+        "billing: {grant: [{operation: acceptJournal, role: client, reason: a trial}]}\n", encoding="utf-8"
+    )
+    ended = contracts("run", "--app", "mockserver:create_app", *CONFIG, *MATRIX, "--overlay", "overlay.yaml", "-q")
+    assert ended.status == 1
+    assert "A101 access.matrix: acceptJournal as client" in ended.out
+
+
 def test_nothing_sent_is_no_pass(contracts: Command) -> None:
     ended = contracts("run", "--app", "mockserver:create_app", *CONFIG, *MATRIX, "--skip", "check:*", "-q")
     assert ended.status == 2
@@ -287,6 +305,40 @@ def test_a_second_interrupt_leaves_at_once_and_the_journal_tells_what_is_left(ap
     assert ended.status == 130
     (journal,) = (here / "kept").glob("*.jsonl")
     assert "intent" in journal.read_text(encoding="utf-8")
+
+
+class Terminal(io.StringIO):
+    """What a terminal would be written."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_bars_that_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream, check = Terminal(), checks()[0]
+    with showing(quiet=False, stream=stream) as progress:
+        progress.begin(2)
+        progress.start(check, "billing", 3)
+        progress.step(4, 1)
+        time.sleep(0.2)  # the bars are drawn ten times a second
+        progress.done(CheckResult(check.id, "billing", cases=3, requests=4, findings=1))
+    told = stream.getvalue()
+    assert f"billing {check.id}" in told
+    assert "4 requests, 1 finding" in told
+    assert told.endswith("\x1b[2K")  # the last line is taken away
+
+
+def test_a_log_gets_a_line_for_each_check_when_it_ends() -> None:
+    stream = io.StringIO()
+    with showing(quiet=False, stream=stream) as progress:
+        progress.begin(10)
+        progress.start(checks()[0], "billing", 3)
+        progress.step(4, 1)
+        assert stream.getvalue() == ""
+        progress.done(CheckResult("rows.lists", "billing", cases=1, requests=1400, seconds=2.25, findings=2))
+    line = " ".join(stream.getvalue().split())
+    assert line == "1/10 billing rows.lists 1 case 1,400 requests 2.2 s 2 findings"
 
 
 # What it teaches

@@ -12,13 +12,15 @@ import pytest
 
 from contracts import config, items, registry, run
 from contracts.asking import settle
+from contracts.target import Unreachable
 from contracts.using import Calls
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "contracts" / "README.md").read_text(encoding="utf-8")
-FILE = ("--contract-config", str(ROOT / "fixtures" / "contracts.toml"))
+# In one word: of a path by itself pytest thinks that it tells where the project lies.
+FILE = (f"--contract-config={ROOT / 'fixtures' / 'contracts.toml'}",)
 APP = ("--contract-app", "mockserver:create_app", "--contract-api", "billing", "-p", "no:randomly")
 ACCEPT = ("--contract-only", "check:access.matrix", "--contract-only", "operation:*cceptJournal")
 
@@ -43,12 +45,15 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def loaded() -> None:
-    """What every session would read again: each forgets what it imported itself."""
+    """Everything that sessions read: each forgets what it was first to import, and two of one module do not mix."""
+    assert registry.checks()
+    assert items.Item
     settings = settle({"app": "mockserver:create_app", "apis": ("billing",)}, environ={}).settings
     with run.running(settings) as made:
         Calls.of(made, "billing", check="").call("listJournals", "vendor")
-    assert registry.checks()
-    assert items.Item
+    away = settle({"target": "http://127.0.0.1:1", "apis": ("billing",)}, environ={}).settings
+    with pytest.raises(Unreachable):
+        run.run(away)
 
 
 def blocks(language: str) -> list[str]:

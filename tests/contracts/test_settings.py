@@ -88,9 +88,6 @@ reason = "fixed in May"
 until = 2026-05-31
 """,
     )
-    (tmp_path / "overlay.yaml").write_text(
-        "billing:\n  createJournal:\n    client: {allow: true, reason: a trial}\n", encoding="utf-8"
-    )
     found = read(path, ENVIRON)
     assert found.options["rate"] == 5.0
     assert found.options["overlays"] == (tmp_path / "overlay.yaml",)

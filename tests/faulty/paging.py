@@ -26,6 +26,12 @@ def _asked(change: Any) -> Around:
     return around
 
 
+def _five_by_default(x: Exchange, go: Handler) -> Reply:
+    if "count" not in x.said.sent:
+        x.query = replace(x.query, limit=5)
+    return go(x)
+
+
 def _said(change: Any) -> Any:
     return lambda value, x: change(value, value[x.service.api.conventions.lists["items"]])
 
@@ -217,7 +223,7 @@ ROWS: tuple[Row, ...] = (
         "Q511",
         "",
         "A page without a count holds 5 rows instead of 100.",
-        tables(conventions(paging={"default": 5})),
+        handled("*", _five_by_default),
     ),
     (C, "negative-count-taken", "Q512 S306", "", "A count below 0 is read as none.", checked("query", _negative_taken)),
     (

@@ -257,7 +257,8 @@ ROWS: tuple[Row, ...] = (
     (
         B,
         "find-before-role",
-        "A107 A103",
+        # Whoever lacks the role sees no row, either: from outside it looks as if nobody asked for the role.
+        "A107 A103 A102",
         "getCustomLedger",
         "An object is looked up before the role is asked for.",
         checked("role", _find_first, "getCustomLedger"),
@@ -394,7 +395,7 @@ ROWS: tuple[Row, ...] = (
     (
         A,
         "account-404",
-        "A111 A110",
+        "A111 A110 S301",
         "getFinanceAccount",
         "An account that is not granted answers 404 instead of 403.",
         tables(refused("find", of={})),

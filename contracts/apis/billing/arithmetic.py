@@ -81,7 +81,12 @@ def priced(p: Probe, thing: Thing) -> Iterator[Finding]:
     consolidated = parent.get("billingType") == "Consolidated"
     if not consolidated:
         yield from _found(p, _charges(p, charges.rows), charges.exchange, thing.id, "Charge")
-    yield from _found(p, _whole(p, parent, charges.rows, consolidated=consolidated), seen, thing.id, thing.entity)
+    if not charges.rows and thing.entity in ("Ledger", "Statement") and not consolidated:
+        return  # that its charges are not linked to it is another check's matter
+    wrongs = list(_whole(p, parent, charges.rows, consolidated=consolidated))
+    if not wrongs:
+        wrongs = list(_ratios(p, parent, charges.rows, consolidated=consolidated))
+    yield from _found(p, iter(wrongs), seen, thing.id, thing.entity)
 
 
 def _charges(p: Probe, rows: Sequence[Row]) -> Iterator[Wrong]:
@@ -103,7 +108,6 @@ def _whole(p: Probe, parent: Row, charges: Sequence[Row], *, consolidated: bool)
         yield from money.totals(parent, charges, _total_places(p))
         yield from money.counts(parent, charges)
     yield from money.taxed(parent["price"])
-    yield from _ratios(p, parent, charges, consolidated=consolidated)
     net = money.amount(parent, "price.totalSP")
     if parent.get("type") in ("Debit", "Credit") and net is not None:
         wanted = "Credit" if net < 0 else "Debit"
@@ -229,7 +233,7 @@ def shares(p: Probe, case: str) -> Iterator[Finding]:
     yield from _down(p, stage, journal)
 
 
-# What Operations bill by hand: (quantity, purchase, sale) of each row; section f of the facts, and halves of last places.
+# (quantity, purchase, sale) of each row that Operations bill by hand: examples of section f, and halves of last places.
 ROWS = {
     "vectors": (("1", "5170.20", "5620.44"),),
     "weighted": (("1", "100", "200"), ("1", "900", "900")),

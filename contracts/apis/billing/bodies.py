@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from contracts.apis.billing import uploads
-from contracts.apis.billing.uploads import Part
+from contracts.forms import FORM, Part, form
 from contracts.journal import Thing
 from contracts.probe import Nothing, member
 from contracts.stage import NO_BODY, Body
@@ -84,6 +83,9 @@ class Bodies:
         return {
             "name": stage.name(),
             "authorization": {"id": stage.sources[0].authorization},
+            "description": "Usage of a month",
+            "notes": stage.p.tag,
+            "dueDate": "2031-01-31T00:00:00.000Z",
             "externalIds": {"vendor": stage.name()},
         }
 
@@ -121,16 +123,32 @@ class Bodies:
         stage = self._stage
         operation = stage.p.lists(entity)
         assert operation is not None
-        for row in stage.p.facts.rows(operation, stage.operations):
+        own = {each.account for each in stage.p.callers if each.role == "client"}
+        rows = stage.p.facts.rows(operation, stage.operations)
+        # One whose client is somebody who calls can be looked at by them, too.
+        for row in sorted(rows, key=lambda each: member(each, "client.id") not in own):
             buyer, seller = member(row, "buyer.id"), member(row, "seller.id")
             if buyer is not None and seller is not None:
                 country = str(row.get("countryCode", "NL"))
                 parties = {"buyer": {"id": buyer}, "seller": {"id": seller}}
-                return {"documentNo": stage.document_number(), "countryCode": country, **parties}
+                line: dict[str, Any] = {"quantity": 1, "unitPrice": 15.0, "vatPercent": 9}
+                lines = [{"description": "Seats", **(line if entity == "Invoice" else {"price": line})}]
+                number = stage.document_number()
+                return {"documentNo": number, "countryCode": country, **parties, "lines": lines}
         raise Nothing(f"no {entity} tells whom one could be for")
 
     def _override(self) -> Any:
         """A pair of client and vendor that is free, and that no journal of the run's own bills."""
+        pair = self._free()
+        if pair is None:
+            self._stage.without_overrides()
+            pair = self._free()
+        if pair is None:
+            raise Nothing("every pair of client and vendor that is known has an override, or is billed by this run")
+        tag = self._stage.p.tag
+        return {"client": {"id": pair[0]}, "vendor": {"id": pair[1]}, "externalId": tag, "notes": tag}
+
+    def _free(self) -> tuple[str, str] | None:
         stage = self._stage
         p, operations = stage.p, stage.operations
         rows = p.facts.rows(p.operation("listManualOverrides"), operations)
@@ -140,10 +158,7 @@ class Bodies:
         clients = dict.fromkeys([str(member(row, "client.id")) for row in statements if member(row, "client.id")])
         journals = p.facts.rows(p.operation("listJournals"), operations)
         vendors = dict.fromkeys(str(member(row, "vendor.id")) for row in (*journals, *rows))
-        for client, vendor in product(clients, vendors):
-            if (client, vendor) not in taken and (client, vendor) not in own:
-                return {"client": {"id": client}, "vendor": {"id": vendor}, "notes": p.tag}
-        raise Nothing("every pair of client and vendor that is known has an override, or is billed by this run")
+        return next((pair for pair in product(clients, vendors) if pair not in taken and pair not in own), None)
 
     def _match(self) -> Any:
         source = next((each for each in self._stage.of("Ready") if each.kind == "subscription"), None)
@@ -157,5 +172,5 @@ def attachment(content: bytes, filename: str, media: str, details: Mapping[str, 
     import json
 
     described = [Part("attachment", json.dumps(details).encode(), None, "application/json")] if details else []
-    whole = uploads.form(*described, Part("file", content, filename, media))
-    return Body(content=whole, headers={"content-type": uploads.FORM})
+    whole = form(*described, Part("file", content, filename, media))
+    return Body(content=whole, headers={"content-type": FORM})

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.apis.billing.effects import BILLING, mixed, staged, statements_of
-from contracts.apis.billing.ground import Follow, Row, below, listing, of, read
+from contracts.apis.billing.ground import Follow, Row, below, first, listing, of, read
 from contracts.apis.billing.stage import Stage
 from contracts.findings import Finding
 from contracts.journal import Thing
@@ -136,6 +136,33 @@ def overrides(p: Probe, case: str) -> Iterator[Finding]:
     yield from _freed(p, stage, Follow(p, cause), override)
 
 
+@check(
+    "billing.overrides.once",
+    proves="of two overrides of one pair at once, one is made",
+    codes=("W411",),
+    mode=Mode.FULL,
+    apis=BILLING,
+)
+def one_pair(p: Probe, case: str) -> Iterator[Finding]:
+    stage, operation = staged(p), p.operation("createManualOverride")
+    asked = stage.case(operation, stage.operations)
+    request = p.request(operation, asked.caller, body=asked.body)
+    exchanges = p.at_once(operation, [(asked.caller, request)] * 2, {})
+    done = [each for each in exchanges if each.status < 300]
+    stage.without_overrides()
+    if len(done) != 1:
+        yield p.finding(
+            "W411",
+            exchanges[-1],
+            expected="one of the two is made",
+            came=f"{len(done)} are",
+            source="INF",
+            place="machines",
+            subject="ManualOverride of one pair",
+            steps=exchanges,
+        )
+
+
 def _blocked(p: Probe, stage: Stage, follow: Follow, ledger: Thing) -> Iterator[Finding]:
     """New charges of the pair are skipped, and new statements cancelled."""
     journal = stage.create("Journal")
@@ -168,28 +195,31 @@ def _freed(p: Probe, stage: Stage, follow: Follow, override: Thing) -> Iterator[
     apis=BILLING,
 )
 def consolidation(p: Probe, case: str) -> Iterator[Finding]:
-    stage = staged(p)
+    yield from first(_consolidated(p, staged(p)))
+
+
+def _consolidated(p: Probe, stage: Stage) -> Iterator[Finding]:
     children = [stage.make("Statement", "Queued") for _ in range(2)]
     parent = stage.shell(children[0])
     for place, child in enumerate(children, 1):
         follow = Follow(p, stage.join(parent, child))
-        yield from _sum_of(p, follow, parent, children[:place])
         yield from _joined(p, follow, parent, child, "Consolidating")
+        yield from _sum_of(p, follow, parent, children[:place])
     yield from _refused(p, stage, parent, children[0], "a child that has a parent already")
     follow = Follow(p, _removed(stage, parent, children[1]))
     yield from _sum_of(p, follow, parent, children[:1])
-    found, seen = read(p, children[1])
-    yield from follow.equal(
-        "a child that was removed", ("Generated", None), (found.get("status"), found.get("parent")), seen
-    )
+    yield from _free(p, follow, children[1], "Generated", "a child that was removed")
     yield from _refused(p, stage, parent, children[1], "a child that is not Queued")
     follow = Follow(p, stage.do(parent, "queue"))
     yield from _joined(p, follow, parent, children[0], "Consolidated")
     follow = Follow(p, stage.do(parent, "cancel"))
-    found, seen = read(p, children[0])
-    yield from follow.equal(
-        "a child of a cancelled one", ("Queued", None), (found.get("status"), found.get("parent")), seen
-    )
+    yield from _free(p, follow, children[0], "Queued", "a child of a cancelled one")
+
+
+def _free(p: Probe, follow: Follow, child: Thing, state: str, what: str) -> Iterator[Finding]:
+    found, seen = read(p, child)
+    yield from follow.equal(what, state, found.get("status"), seen)
+    yield from follow.equal(f"the parent of {what}", None, member(found, "parent.id"), seen)
 
 
 def _removed(stage: Stage, parent: Thing, child: Thing) -> Exchange:
@@ -254,6 +284,44 @@ def documents(p: Probe, case: str) -> Iterator[Finding]:
     )
     yield from _drawn(p, follow, document)
     yield from _once(p, stage, document, body)
+
+
+# Lines as the ERP sends them, and what they come to: (quantity, unit price, discount, VAT) and (net, gross).
+LINES = {("1", "15.00", "0", "9"): ("15", "16.35"), ("2", "10.005", "5.01", "21"): ("15", "18.15")}
+
+
+@check(
+    "billing.lines",
+    proves="lines without amounts are worked out: discount taken off, tax put on, and summed up in their document",
+    codes=("M601", "M602", "M603"),
+    mode=Mode.FULL,
+    cases=lambda api: ("createInvoices", "createCreditMemos"),
+    apis=BILLING,
+)
+def lines(p: Probe, case: str) -> Iterator[Finding]:
+    stage, operation = staged(p), p.operation(case)
+    asked = stage.case(operation, stage.operations)
+    given = [_line(each, memo=operation.entity == "CreditMemo") for each in LINES]
+    cause = p.expect(stage.play(replaced(asked, body={**asked.body, "lines": given})))
+    follow = Follow(p, cause, "DOC (f)")
+    document = p.things[-1][1]
+    listed = p.operation(f"list{operation.entity}Lines")
+    assert listed.parent is not None
+    found = listing(p, listed.id, {listed.parent: document.id})
+    yield from follow.equal("lines", len(LINES), len(found.rows), found.exchange, "W406")
+    for row, (net, gross) in zip(found.rows, LINES.values(), strict=False):
+        priced = row.get("price", row)
+        for name, wanted in (("lineAmount", net), ("amount", net), ("amountIncludingVat", gross)):
+            yield from follow.equal(f"line {name}", Decimal(wanted), member(priced, name), found.exchange, "M601")
+    record, seen = read(p, document)
+    for name, wanted in (("totalSP", "30"), ("totalST", "4.5"), ("totalGT", "34.5")):
+        yield from follow.equal(f"price.{name}", Decimal(wanted), member(record, f"price.{name}"), seen, "M601")
+
+
+def _line(told: tuple[str, str, str, str], *, memo: bool) -> dict[str, Any]:
+    names = ("quantity", "unitPrice", "discountAmount", "vatPercent")
+    given = {name: int(text) if name == "quantity" else float(text) for name, text in zip(names, told, strict=True)}
+    return {"description": "Seats", **({"price": given} if memo else given)}
 
 
 def _document(stage: Stage, statement: Row, order: str, *, memo: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -123,6 +123,14 @@ class Follow:
                 expected = f"{path} of {row.get('id')}: {wanted}"
                 yield self.wrong("M606", subject, expected, _told(found), seen)
                 return
+
+
+def first(findings: Iterator[Finding]) -> Generator[Finding, None, bool]:
+    """Yield the first finding, and return whether there was one: what follows from it is not told again."""
+    for each in findings:
+        yield each
+        return True
+    return False
 
 
 def _told(value: Any) -> str:

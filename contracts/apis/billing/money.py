@@ -106,7 +106,7 @@ def counts(parent: Row, charges: Sequence[Row]) -> Iterator[Wrong]:
 
 
 def percentages(price: Row, net: Decimal, gross: Decimal, places: int, where: str = "price") -> Iterator[Wrong]:
-    """markup and margin follow from a purchase side (in the sale currency) and a sale side; there are none of nothing."""
+    """markup and margin follow from a purchase side, in the sale currency, and a sale side; none of nothing."""
     for name, whole in (("markup", net), ("margin", gross)):
         shown = amount(price, name)
         if not net or not gross:

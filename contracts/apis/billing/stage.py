@@ -13,13 +13,28 @@ from contracts import stage as generic
 from contracts.apis.billing import uploads
 from contracts.apis.billing.bodies import Bodies
 from contracts.apis.billing.sources import Manual, Source, manuals, sources
-from contracts.apis.billing.uploads import JSONL, XLSX, Part
+from contracts.apis.billing.uploads import JSONL, XLSX
+from contracts.forms import FORM, Part, form
 from contracts.journal import Thing
 from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.stage import Body
 from contracts.wire import Caller, Exchange
 from specs.tables import Operation, Transition
 
+PARTS = ("Charge", "JournalSeller", "InvoiceLine", "CreditMemoLine")
+"""Entities that are nowhere but below another."""
+FULL = {"Journal": "Validated", "CustomLedger": "Validated"}
+"""The states in which objects have something below them, where it is not the first."""
+TOURS: Mapping[str, Sequence[Sequence[str]]] = {
+    "Journal": [
+        ("Validated", "Review", "Enquiring", "Error", "Validated", "Generated", "Accepted", "Queued", "Completed")
+    ],
+    "Ledger": [("Generated", "Queued", "Completed")],
+    "CustomLedger": [("Error", "Validated", "Generated", "Queued", "Completed")],
+    "Statement": [("Cancelled",), ("Queued", "Error", "Pending", "Issued")],
+    "ManualOverride": [("Disabled", "Active", "Disabled")],
+}
+"""The ways on which every state is entered that a caller can see."""
 UNKNOWN = "Item Not Found"
 """What vendors write where a line cannot be resolved; it becomes a charge in error (billing e.1)."""
 AUTOMATED, MANUAL, CONSOLIDATED = "Automated", "Manual", "Consolidated"
@@ -128,6 +143,12 @@ class Stage(generic.Stage):
 
     # Files
 
+    def without_overrides(self) -> None:
+        """Disable the overrides of the run's own that are Active, so that their pairs are free."""
+        for _, thing in self.p.things:
+            if thing.entity == "ManualOverride" and self.state(thing) == "Active":
+                self.do(thing, "disable")
+
     def line(self, source: Source, amount: Decimal | str = "100", **members: Any) -> dict[str, Any]:
         """A line of a journal's file. members: laid over it"""
         end = date.today().replace(day=1) - timedelta(days=1)
@@ -174,15 +195,15 @@ class Stage(generic.Stage):
             **cells,
         }
 
-    def file(self, entity: str, lines: Sequence[Mapping[str, Any]], form: str = "jsonl") -> Body:
+    def file(self, entity: str, lines: Sequence[Mapping[str, Any]], kind: str = "jsonl") -> Body:
         """The form with a file of charges."""
         if entity == "CustomLedger":
             part = Part("file", uploads.sheet(lines), "charges.xlsx", XLSX)
-        elif form == "xlsx":
+        elif kind == "xlsx":
             part = Part("file", uploads.workbook(lines), "charges.xlsx", XLSX)
         else:
             part = Part("file", uploads.jsonl(lines), "charges.jsonl", JSONL)
-        return Body(content=uploads.form(part), headers={"content-type": uploads.FORM})
+        return Body(content=form(part), headers={"content-type": FORM})
 
     def body(self, operation: Operation, caller: Caller, params: Mapping[str, str], thing: Thing | None) -> Body:
         return self._bodies.of(operation, caller, params, thing)
@@ -214,6 +235,37 @@ class Stage(generic.Stage):
         if entity == "Charge":
             return self.charges(self.make("Journal", "Review"))[0]
         return super().create(entity, caller)
+
+    def subject(self, operation: Operation, caller: Caller) -> Thing:
+        if operation.entity in PARTS and operation.event is None and operation.key is not None:
+            assert operation.below is not None
+            return self.part(operation.entity, self.make(operation.below, FULL.get(operation.below)))
+        return super().subject(operation, caller)
+
+    def part(self, entity: str, parent: Thing) -> Thing:
+        """The first charge, seller or line below an object of the run's own. Raises Blocked."""
+        operation = self.p.lists(entity, parent.entity)
+        assert operation is not None and operation.parent is not None
+        self.p.facts.forget()
+        caller = self.acting(operation, parent)
+        for row in self.p.facts.rows(operation, caller, {operation.parent: parent.id}):
+            id = str(row["id"])
+            self.p.adopt(entity, id)
+            return Thing(entity, id, caller, {operation.parent: parent.id, "id": id})
+        raise Blocked(f"{parent.entity} {parent.id} has no {entity}")
+
+    def value(self, operation: Operation, path: str, now: Any) -> Any:
+        if path == "assignee":
+            return {"id": self._bodies.user()}
+        if path == "billingStartDate":
+            return "2026-01-02T00:00:00.000Z"
+        if path == "billingEndDate":
+            return "2026-01-30T00:00:00.000Z"
+        return super().value(operation, path, now)
+
+    def follows(self, operation: Operation, path: str, other: str) -> bool:
+        # The attributes of an invoice show once more what its erpData has (c.7).
+        return operation.entity == "Invoice" and other.startswith("attributes")
 
     def make(self, entity: str, state: str | None = None, caller: Caller | None = None) -> Thing:
         if entity == "Charge" and state in ("Error", "Split", "Skipped"):
@@ -251,6 +303,9 @@ class Stage(generic.Stage):
         )
         return bool(rows)
 
+    def tours(self, entity: str) -> Sequence[Sequence[str]]:
+        return TOURS.get(entity, ())
+
     def outcome(self, thing: Thing, row: Transition) -> str | None:
         ends = {"J2": "Validated", "J7": "Review", "J18": "Review", "J9": "Generated", "J19": "Review"}
         ends |= {"L3": "Review", "L5": "Generated", "K2": "Validated", "K4": "Generated", "S8": "Queued"}
@@ -275,9 +330,9 @@ class Stage(generic.Stage):
             return self.row(**{"No.": UNKNOWN})
         return self.wrong(self.plain()[0])
 
-    def upload(self, thing: Thing, lines: Sequence[Mapping[str, Any]], form: str = "jsonl") -> Exchange:
+    def upload(self, thing: Thing, lines: Sequence[Mapping[str, Any]], kind: str = "jsonl") -> Exchange:
         """Hand in a file of charges. Raises Blocked where it is refused."""
-        operation, body = self.by_event(thing.entity, "upload"), self.file(thing.entity, lines, form)
+        operation, body = self.by_event(thing.entity, "upload"), self.file(thing.entity, lines, kind)
         exchange = self.p.call(
             operation,
             self.acting(operation, thing),
@@ -291,7 +346,7 @@ class Stage(generic.Stage):
         self,
         lines: Sequence[Mapping[str, Any]],
         state: str = "Review",
-        form: str = "jsonl",
+        kind: str = "jsonl",
         authorization: str | None = None,
     ) -> Thing:
         """A journal with the charges of these lines, in a state. Raises Blocked."""
@@ -299,7 +354,7 @@ class Stage(generic.Stage):
         named = {"authorization": {"id": authorization}} if authorization is not None else {}
         self.p.expect(self.play(generic.replaced(case, body={**case.body, **named})))
         thing = self.p.things[-1][1]
-        self.upload(thing, lines, form)
+        self.upload(thing, lines, kind)
         self.settle(thing)
         return self.bring(thing, state)
 
@@ -363,6 +418,8 @@ class Stage(generic.Stage):
         parent = self.shell(child)
         if queued:
             self.join(parent, child)
+            if self.state(child) != "Consolidating":
+                raise Blocked(f"a child that was added is {self.state(child)}")
         return parent
 
     def spare_child(self) -> str:
@@ -492,6 +549,8 @@ class Stage(generic.Stage):
         thing = self.make("Journal", "Queued")
         for ledger in self.ledgers(thing):
             self.bring(ledger, "Completed")
+            if self.state(ledger) != "Completed":
+                raise Blocked("a ledger all of whose statements are final is not Completed")
         if self.state(thing) != state:
             raise Nothing("this deployment completes a journal before anybody can")
         return thing

@@ -1,16 +1,14 @@
-"""Files as vendors and Operations hand them in: forms, charge files in JSON Lines and XLSX, the ERP's import sheet."""
+"""Files as vendors and Operations hand them in: charge files in JSON Lines and XLSX, the ERP's import sheet."""
 
 from __future__ import annotations
 
+import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-BOUNDARY = "----doubleentry"
-FORM = f"multipart/form-data; boundary={BOUNDARY}"
+from contracts.forms import exact
+
 JSONL = "application/jsonl"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -59,43 +57,24 @@ SHEET: Sequence[tuple[int, str, str]] = (
 NUMBERED = 73
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a form; without a filename it is a field."""
-
-    name: str
-    content: bytes
-    filename: str | None = None
-    media: str | None = None
-
-
-def form(*parts: Part) -> bytes:
-    """The body of a multipart request; names beyond ASCII as UTF-8, as browsers send them."""
-    whole = b""
-    for part in parts:
-        named = f'; filename="{part.filename}"' if part.filename is not None else ""
-        typed = f"\r\nContent-Type: {part.media}" if part.media is not None else ""
-        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part.name}"{named}{typed}\r\n\r\n'
-        whole += head.encode() + part.content + b"\r\n"
-    return whole + f"--{BOUNDARY}--\r\n".encode()
-
-
 def jsonl(lines: Sequence[Mapping[str, Any]]) -> bytes:
     """Lines of charges as JSON Lines, amounts as exact as they are."""
-    return b"".join(_exact(line).encode() + b"\n" for line in lines)
-
-
-def _exact(value: Any) -> str:
-    """JSON in which a Decimal is a number with all its digits."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(name)}: {_exact(each)}" for name, each in value.items()) + "}"
-    return f"{value:f}" if isinstance(value, Decimal) else json.dumps(value)
+    return b"".join(exact(line).encode() + b"\n" for line in lines)
 
 
 def workbook(lines: Sequence[Mapping[str, Any]]) -> bytes:
     """Lines of charges as the XLSX template for journals."""
     rows = [list(COLUMNS), *([_cell(line, path) for path in COLUMNS.values()] for line in lines)]
     return _book(rows)
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """Lines of charges as CSV under the headers of that template."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(line, path) for path in COLUMNS.values()] for line in lines)
+    return text.getvalue().encode()
 
 
 def sheet(rows: Sequence[Mapping[str, Any]]) -> bytes:

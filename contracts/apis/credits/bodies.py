@@ -29,17 +29,23 @@ class Bodies:
         made = {
             "createPayment": self.payment,
             "updatePayment": self._payment_edit,
-            "createCreditDistribution": self._distribution,
-            "createOrReplaceCreditDistribution": self._distribution,
+            "createCreditDistribution": self.distribution,
+            "createOrReplaceCreditDistribution": self.distribution,
             "updateCreditDistribution": self._distribution_edit,
-            "createDisbursement": self._disbursement,
+            "createDisbursement": self.disbursement,
             "writeOff": self._write_off,
             "reversePayment": self._reversal,
             "reverseCreditDistribution": self._reversal,
         }.get(operation.id)
         if made is not None:
             return Body(made())
-        return Body(self._token(caller)) if operation.id == "createAuthToken" else NO_BODY
+        if operation.id != "createAuthToken":
+            return NO_BODY
+        most = int(self._stage.p.api.conventions.rules["tokens"]["most"])
+        if self._stage.tokens >= most - 1:
+            # Nothing takes a token back: the last one is for the check of what tokens may do.
+            raise Nothing(f"{self._stage.tokens} of the {most} access tokens of a user were issued by this run")
+        return Body(self.token(caller))
 
     def payment(self, **members: Any) -> dict[str, Any]:
         """Little for an invoice, and the rest for the credit balance of its account."""
@@ -64,7 +70,7 @@ class Bodies:
             "transactionNumber": self._stage.p.tag,
         }
 
-    def _distribution(self) -> dict[str, Any]:
+    def distribution(self) -> dict[str, Any]:
         account, currency, invoice = self._stage.purse
         return {
             "amount": plain(2 * CENT),
@@ -77,7 +83,7 @@ class Bodies:
     def _distribution_edit(self) -> dict[str, Any]:
         return {"addSources": [], "removeSources": [], "addTargets": [], "removeTargets": [], "amount": plain(3 * CENT)}
 
-    def _disbursement(self) -> dict[str, Any]:
+    def disbursement(self) -> dict[str, Any]:
         account, currency, _ = self._stage.purse
         return {
             "amount": plain(2 * CENT),
@@ -98,7 +104,7 @@ class Bodies:
     def _reversal(self) -> dict[str, Any]:
         return {"reversalType": self._stage.ground.reason}
 
-    def _token(self, caller: Caller) -> dict[str, Any]:
+    def token(self, caller: Caller) -> dict[str, Any]:
         """A token with one right of its user's, for the shortest time that will do."""
         held = sorted(self._stage.p.api.permissions.get(caller.role, ()))
         right = next((each for each in held if not each.endswith("*")), "credits.read" if EVERYTHING in held else None)

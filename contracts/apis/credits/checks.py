@@ -1,5 +1,5 @@
 """The checks of the credits API alone, registered by importing them."""
 
-from contracts.apis.credits import laws, links, stories, sums
+from contracts.apis.credits import drafts, laws, links, stories, sums, tokens
 
-__all__ = ["laws", "links", "stories", "sums"]
+__all__ = ["drafts", "laws", "links", "stories", "sums", "tokens"]

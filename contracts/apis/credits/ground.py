@@ -103,6 +103,17 @@ class Ground:
             steps=before,
         )
 
+    def finds(self, operation: str, locator: str) -> bool:
+        """Whether something is there by its locator, in the tenant of most callers."""
+        found = self.p.operation(operation)
+        return self.p.call(found, self.reader(found), {**self.home, "locator": locator}).status == 200
+
+    def is_elsewhere(self, operation: str, locator: str) -> bool:
+        """Whether a caller finds it in a tenant of another."""
+        found = self.p.operation(operation)
+        others = (each for each in self.p.may(found) if self.p.scope(each) != self.home)
+        return any(self.p.call(found, each, {"locator": locator}).status == 200 for each in others)
+
     def rows(self, operation: str, locator: str = "", query: str = "") -> list[Row]:
         """All rows of a list. Raises Blocked where there are more than can be read, or the list is none."""
         rows: list[Row] = []

@@ -60,11 +60,13 @@ class Stage(stage.Stage):
         self.touching, self.bodies = Touching(self.ground), Bodies(self)
         self.told_before: dict[tuple[str, str], str] = {}
         """code and subject of what the stories found -> the story"""
+        self.tokens = 0
+        """access tokens that were issued by this run"""
         self.resting: dict[str, Decimal] = {}
         """what each lent invoice owes between the stories"""
         self._settled: dict[str, Thing] = {}
         self._hasty = False
-        self._used: set[tuple[str, str]] = set()
+        self._given: dict[tuple[str, str], Thing] = {}
 
     # Requests
 
@@ -168,10 +170,15 @@ class Stage(stage.Stage):
         try:
             return self._charged(state)
         except Nothing:
-            rest = self._resting(state) if (state, row.event) not in self._used else []
-        if len(rest) < 2:
-            raise Nothing(f"no two payments rest {state}; lend more under [lend.{self.p.api.name}] in contracts.toml")
-        self._used.add((state, row.event))
+            rest = self._resting(state)
+        given = self._given.get((state, row.event))
+        if given is not None and given.id in {each.id for each in rest}:
+            return given
+        if given is not None and self.state(given) == row.end:
+            self.p.walked(entity, state, row.event, "arrived")
+        if given is not None or len(rest) < 2:
+            raise Nothing(f"no two more payments rest {state}; lend some under [lend.{self.p.api.name}]")
+        self._given[state, row.event] = rest[0]
         return rest[0]
 
     def outcome(self, thing: Thing, row: Transition) -> str | None:
@@ -246,6 +253,7 @@ class Stage(stage.Stage):
 
     def created(self, operation: Operation, exchange: Exchange) -> list[str]:
         record = exchange.json
+        self.tokens += operation.id == "createAuthToken"
         rows = (
             record.get("items", ())
             if operation.id == "settleNegativeOrZeroInvoice" and isinstance(record, dict)
@@ -286,6 +294,12 @@ class Stage(stage.Stage):
         if listing is not None:
             return self.ground.rows(listing.id)
         return (row for account in self.ground.payers for row in self.ground.rows("fetchInvoicesForAccount", account))
+
+    def reopen(self) -> None:
+        """Take back what single operations settled lent invoices by."""
+        for locator, thing in list(self._settled.items()):
+            self.end(thing)
+            del self._settled[locator]
 
     def _reopened(self, operation: Operation, caller: Caller, fit: list[Any]) -> Thing:
         """A lent invoice that the operation settles; what settled it before, if this run did, is taken back first."""

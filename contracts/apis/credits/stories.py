@@ -28,7 +28,7 @@ def cases(api: Api) -> Sequence[str]:
 @check(
     "credits.money",
     proves="payments, distributions, disbursements, write-offs and settlements move what they say, and give it back",
-    codes=("M601", "M605", "M606", "W402", "W403", "W405", "W406", "W407"),
+    codes=("M601", "M605", "M606", "S306", "W402", "W403", "W405", "W406", "W407"),
     mode=Mode.FULL,
     cases=cases,
     apis=APIS,
@@ -37,6 +37,7 @@ def money_moves(p: Probe, case: str) -> Iterator[Finding]:
     assert isinstance(p.stage, Stage)
     ground, told = p.stage.ground, p.stage.told_before
     if not told:
+        p.stage.reopen()
         p.stage.resting = _resting(ground)
     found = list(STORIES[case](p))
     new = [each for each in found if told.setdefault((each.code, each.subject), case) == case]
@@ -205,17 +206,26 @@ def unreasoned(p: Probe) -> Iterator[Finding]:
     thing = hand.fed(Decimal(3))
     operation = hand.stage.by_event("Payment", "reverse")
     body = {"reversalType": f"no such reason {p.tag}"}
-    exchange = p.call(operation, hand.stage.acting(operation, thing), thing.params, body=body)
-    hand.steps.append(exchange)
-    if exchange.status != p.status("body"):
-        yield hand.wrong(
-            "W403",
-            operation.id,
-            "reversalType",
-            f"{p.status('body')}: no such reversal type",
-            f"{exchange.status}",
-            "O, M",
-        )
+    hand.steps.append(p.call(operation, hand.stage.acting(operation, thing), thing.params, body=body))
+    if hand.steps[-1].status != p.status("body"):
+        expected, came = f"{p.status('body')}: no such reversal type", str(hand.steps[-1].status)
+        yield hand.wrong("S306", operation.id, "reversalType", expected, came, "O, M")
+    hand.stage.end(thing)
+
+
+def elsewhere(p: Probe) -> Iterator[Finding]:
+    """In another currency than the balance that is looked at, which has nothing to do with it."""
+    hand = Stagehand(p)
+    known = {str(each.get("currency")) for each in hand.ground.rows("fetchCredits")} - {hand.currency}
+    if not known:
+        raise Nothing(f"no credit is in another currency than {hand.currency}")
+    before, amount = hand.scene(), Decimal(9)
+    thing = hand.payment(amount, currency=min(known))
+    hand.do(thing, "validate", "post")
+    now = hand.scene()
+    if now.balance != before.balance:
+        expected = f"{before.balance} {hand.currency}, as {amount} {min(known)} were paid"
+        yield hand.wrong("M605", "postPayment", "currency", expected, str(now.balance), "I, M")
     hand.stage.end(thing)
 
 
@@ -376,6 +386,20 @@ def written_off_by_name(p: Probe) -> Iterator[Finding]:
     yield from _forgone(hand, "writeOffInvoice", None, _owed(hand))
 
 
+def overwritten(p: Probe) -> Iterator[Finding]:
+    """More than an invoice owes: refused."""
+    hand = Stagehand(p)
+    target = {**item("invoice", hand.target()), "amount": plain(_owed(hand) + 1)}
+    operation, before = p.operation("writeOff"), hand.scene()
+    body = {"accountLocator": hand.account, "targets": [target]}
+    hand.steps.append(p.call(operation, hand.stage.actor(operation), hand.ground.home, body=body))
+    if hand.steps[-1].status != p.status("body"):
+        expected = f"{p.status('body')}: it owes {before.owes(hand.target())}"
+        yield hand.wrong("S306", operation.id, "amount", expected, str(hand.steps[-1].status), "M")
+    if hand.steps[-1].status < 300:
+        hand.stage.end(p.things[-1][1])
+
+
 def _forgone(hand: Stagehand, operation: str, body: Any, amount: Decimal) -> Iterator[Finding]:
     before = hand.scene()
     if body is None:
@@ -478,6 +502,7 @@ STORIES: dict[str, Story] = {
     "postPayment of too much": too_much,
     "postPayment for several invoices": several,
     "postPayment for the first of two": in_order,
+    "postPayment in another currency": elsewhere,
     "reversePayment once it is spent": spent,
     "reversePayment without a reason": unreasoned,
     "executePayment": charged,
@@ -487,6 +512,7 @@ STORIES: dict[str, Story] = {
     "executeDisbursement": disbursed,
     "writeOff of a part": written_off,
     "writeOff of the whole": written_off_whole,
+    "writeOff of more than is owed": overwritten,
     "writeOffInvoice": written_off_by_name,
     "settleNegativeOrZeroInvoice below 0": settled,
     "settleNegativeOrZeroInvoice of 0": settled_zero,

@@ -1,0 +1,91 @@
+"""Requests of the accounts API that are right in every respect: on granted accounts, for listed documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contracts import stage
+from contracts.journal import Thing
+from contracts.probe import Nothing, Probe
+from contracts.stage import NO_BODY, Body, Case
+from contracts.wire import Caller
+from specs.tables import Operation
+
+LOOK = 40
+"""Accounts that are looked into at most, to learn what there is"""
+
+
+class Stage(stage.Stage):
+    """Finds things: this API makes none but tokens, which end by themselves."""
+
+    def __init__(self, p: Probe) -> None:
+        super().__init__(p)
+        self._summaries: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def case(self, operation: Operation | str, caller: Caller | None = None, thing: Thing | None = None) -> Case:
+        found = self.p.operation(operation)
+        if found.id != "downloadInvoiceDocument" or thing is not None:
+            return super().case(found, caller, thing)
+        who = caller or self.actor(found)
+        for account, invoice in self.invoices(who):
+            for document in rows(invoice, "documents"):
+                params = {"accountNumber": account, "invoiceId": str(invoice.get("invoiceId"))}
+                return Case(found, who, params, f"documentId={document.get('documentId')}")
+        raise Nothing(f"no account of {who.name} has an invoice with a document")
+
+    def subject(self, operation: Operation, caller: Caller) -> Thing:
+        for number in self.numbers(caller):
+            return Thing("Account", number, caller, {"accountNumber": number})
+        raise Nothing(f"{caller.name} has no account")
+
+    def body(self, operation: Operation, caller: Caller, params: Mapping[str, str], thing: Thing | None) -> Body:
+        if operation.entity != "AccessToken":
+            return NO_BODY
+        said = caller.credentials
+        if not {"clientId", "clientSecret"} <= said.keys():
+            raise Nothing(f"no credentials of {caller.name} are known; name them beside its token in contracts.toml")
+        client = {"client_id": said["clientId"], "client_secret": said["clientSecret"]}
+        if operation.id == "GetOAuth2AccessToken":
+            return Body({"grant_type": "client_credentials", **client})
+        if "refreshToken" not in said:
+            raise Nothing(f"no refresh token of {caller.name} is known; name one among its credentials")
+        return Body({**client, "refresh_token": said["refreshToken"]})
+
+    def actor(self, operation: Operation) -> Caller:
+        """Somebody with credentials, where these are asked for."""
+        if operation.entity == "AccessToken":
+            for each in self.p.callers:
+                if each.credentials:
+                    return each
+        return super().actor(operation)
+
+    # What there is
+
+    def numbers(self, caller: Caller) -> list[str]:
+        """Numbers of the accounts that a caller's list shows."""
+        listing = self.p.operation("listFinanceAccounts")
+        if caller.role not in listing.roles:
+            return []
+        return [str(each["accountNumber"]) for each in self.p.facts.rows(listing, caller) if "accountNumber" in each]
+
+    def summary(self, number: str, caller: Caller) -> Mapping[str, Any]:
+        """An account with its invoices and payments, read once: nothing here changes them. Raises Blocked."""
+        key = caller.name, number
+        if key not in self._summaries:
+            exchange = self.p.call("getFinanceAccount", caller, {"accountNumber": number})
+            found = self.p.expect(exchange, 200).json
+            self._summaries[key] = found if isinstance(found, dict) else {}
+        return self._summaries[key]
+
+    def invoices(self, caller: Caller) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """(account, invoice) of what a caller may see."""
+        for number in self.numbers(caller)[:LOOK]:
+            for each in rows(self.summary(number, caller), "invoices"):
+                yield number, each
+
+
+def rows(record: Mapping[str, Any], member: str) -> list[Mapping[str, Any]]:
+    """The objects of a member; none where it is no list."""
+    found = record.get(member)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -1,0 +1,90 @@
+"""What an update may carry: another value for each member, by the schema of its body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from contracts import samples, values
+from contracts.probe import Probe
+from contracts.wire import Caller
+from specs.tables import Operation
+
+INSTANTS = ("2031-05-06T00:00:00.000Z", "2031-07-08T00:00:00.000Z")
+
+
+class Writing:
+    """The part of a Stage that speaks of updates."""
+
+    def __init__(self, p: Probe) -> None:
+        self.p = p
+        self._texts = count(1)
+
+    def written(self, operation: Operation, path: str) -> Mapping[str, Any] | None:
+        """The schema of a member of a body; None where the body has no such member."""
+        p = self.p
+        content = p.resolved(p.spec(operation).get("requestBody", {})).get("content", {}).get("application/json", {})
+        schema = p.resolved(content.get("schema", {}))
+        for name in path.split("."):
+            parts = [p.resolved(each) for each in schema.get("allOf", ())]
+            members = {name: each for part in (schema, *parts) for name, each in part.get("properties", {}).items()}
+            if name not in members:
+                return None
+            schema = members[name]
+            nullable = schema.get("nullable", False)
+            schema = p.resolved(schema)
+            schema = {**schema, "nullable": nullable or schema.get("nullable", False)}
+        return schema
+
+    def value(self, operation: Operation, path: str, now: Any) -> Any:
+        """A value that a member may be set to, other than it is now; None where the tables do not tell one."""
+        schema = self.written(operation, path)
+        if schema is None or path.split(".")[-1] in self.p.api.conventions.references:
+            return None
+        if "enum" in schema:
+            return next((each for each in schema["enum"] if each not in (None, now)), None)
+        kind = schema.get("type")
+        if kind == "string" and "date" in str(schema.get("format")):
+            return next(each for each in INSTANTS if not values.same(each, now))
+        if kind == "string":
+            text = f"{self.p.tag} {next(self._texts)}"
+            return text[-int(schema.get("maxLength", len(text))) :] if "pattern" not in schema else None
+        if kind in ("integer", "number"):
+            return (now if isinstance(now, int | float) else 0) + 1
+        if kind == "boolean":
+            return now is not True
+        if kind == "object":
+            found = samples.made(self.p, schema)
+            return found if found and found != now else None
+        return None
+
+    def clears(self, operation: Operation, path: str) -> bool:
+        """Whether null takes a member away."""
+        schema = self.written(operation, path)
+        return schema is not None and bool(schema.get("nullable"))
+
+    def follows(self, operation: Operation, path: str, other: str) -> bool:
+        """Whether another member rightly moves when one is written."""
+        return False
+
+    def half_wrong(self, operation: Operation, caller: Caller) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
+        """Two parts of a body: one that is right, one that must be refused; (None, {}) where there are no two."""
+        names = [path for path in self.p.api.visibility[operation.entity].written_by(caller.role) if "." not in path]
+        texts = [name for name in names if self._is_text(operation, name)]
+        for good in texts:
+            for bad in names:
+                schema = self.written(operation, bad)
+                if bad != good and schema is not None:
+                    dated = "date" in str(schema.get("format"))
+                    return self._other(operation, good), {bad: "no date" if dated else [[]]}
+        return None, {}
+
+    def _other(self, operation: Operation, name: str) -> Mapping[str, Any]:
+        return {name: self.value(operation, name, None)}
+
+    def _is_text(self, operation: Operation, name: str) -> bool:
+        schema = self.written(operation, name)
+        return (
+            schema is not None and schema.get("type") == "string" and not {"format", "enum", "pattern"} & schema.keys()
+        )
