@@ -58,8 +58,20 @@ def faults(api: Api, exchange: Exchange, operation: str) -> Iterator[tuple[str, 
         return
     # Bodies of single operations have titles and codes of their own, which are no part of the table.
     told = {} if own else _told(wording, exchange.status)
+    yield from _untold(wording, body, record, exchange.status)
     for member, expected, came in _differences(body, record, {**told, "$status": (exchange.status,)}, ""):
         yield f"{exchange.status} {member}", f"{member}: {expected}", came
+
+
+def _untold(
+    wording: Mapping[str, Any], body: Mapping[str, Any], record: Mapping[str, Any], status: int
+) -> Iterator[tuple[str, str, str]]:
+    """A body that says that there are faults, and not where; one that could not be read at all has none to name."""
+    for member, value in body.items():
+        title = next((name for name, each in body.items() if each == "$title"), None)
+        named = title is not None and record.get(title) == wording.get("titles", {}).get(str(status))
+        if value == "$errors" and status == 400 and "unreadable" in wording and named and not record.get(member):
+            yield f"{status} {member}", f"{member}: what is wrong, by its place", _shown(record.get(member, ABSENT))
 
 
 def _told(wording: Mapping[str, Any], status: int) -> dict[str, tuple[Any, ...]]:

@@ -57,6 +57,15 @@ class Facts:
         """The operation at which something was found first that all operations share: the one that it is told of."""
         return self._first.setdefault((code, subject), operation.id)
 
+    def as_first(self, name: str, code: str, operation: Operation) -> tuple[str, str]:
+        """The code and the operation under which a fault of that name was told first."""
+        found = self._first.setdefault(("", name), f"{code} {operation.id}").partition(" ")
+        return found[0], found[2]
+
+    def is_told(self, name: str) -> bool:
+        """Whether a fault of that name was told."""
+        return ("", name) in self._first
+
     def rows(
         self, operation: Operation, caller: Caller, params: Mapping[str, str] | None = None, query: str = ""
     ) -> list[Row]:

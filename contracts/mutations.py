@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,15 @@ WRONG: Mapping[str, Any] = {
     "object": "no object",
     "array": "no list",
 }
-FORMATS = {"date": "2026-02-30", "date-time": "yesterday", "uuid": "no-uuid", "email": "nobody"}
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "date": ("2026-02-30", "1 May"),
+    "date-time": ("2026-02-30T10:00:00Z", "yesterday"),
+    "uuid": ("no-uuid",),
+    "email": ("nobody",),
+}
+LETTERS = " Žižková 東京 🧾 ñ"
+LENGTHY = 200
+"""Letters that any name can have where the spec does not bound it."""
 LONG = 10_000
 """Letters or items beyond which a bound is not tried."""
 
@@ -67,10 +76,52 @@ def right(resolve: Resolve, schema: Mapping[str, Any], body: Any, tag: str) -> I
                 yield Mutation(name, rule, {**body, name: text})
 
 
+def unknown(body: Any, ghost: Callable[[str], str | None]) -> Iterator[Mutation]:
+    """The body with one of the ids in it replaced by one that cannot be. ghost: of an id, None of what is none"""
+    for place, changed in _unknown(body, ghost, ""):
+        yield Mutation(place, "unknown id", changed)
+
+
+def _unknown(value: Any, ghost: Callable[[str], str | None], place: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            for inner, changed in _unknown(part, ghost, _joined(place, name)):
+                yield inner, {**value, name: changed}
+    elif isinstance(value, list):
+        for inner, changed in _unknown(value[0], ghost, f"{place}.0") if value else ():
+            yield inner, [changed, *value[1:]]
+    elif isinstance(value, str) and (id := ghost(value)) is not None:
+        yield place, id
+
+
+def swapped(body: Any) -> Iterator[Mutation]:
+    """The body with a beginning and its end the other way round."""
+    if isinstance(body, dict):
+        for name, value in body.items():
+            end = re.sub("(?i)start", lambda found: "End" if found[0][0] == "S" else "end", name)
+            if end != name and isinstance(value, str) and isinstance(body.get(end), str) and value < body[end]:
+                yield Mutation(name, "end before start", {**body, name: body[end], end: value})
+
+
+def odd(body: Any) -> Iterator[Mutation]:
+    """The body with what may be right or wrong, but must not make a server fail."""
+    yield Mutation("body", "a list", [body])
+    yield Mutation("body", "200 lists in each other", json.loads("[" * 200 + "]" * 200))
+    for name, value in body.items() if isinstance(body, dict) else ():
+        if isinstance(value, str):
+            yield Mutation(name, "nothing", {**body, name: ""})
+            yield Mutation(name, "a zero byte", {**body, name: "\x00"})
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield Mutation(name, "a huge number", {**body, name: 1e300})
+
+
 def _bounds(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, str]]:
     longest, shortest = schema.get("maxLength"), schema.get("minLength")
     if {"format", "pattern"} & schema.keys():
         return
+    yield "letters", (value + LETTERS)[:longest]
+    if longest is None:
+        yield "length", value.ljust(LENGTHY, "x")
     if longest is not None and longest <= LONG:
         yield "maxLength", (value + " " + "x" * longest)[:longest]
     if shortest:
@@ -81,7 +132,10 @@ def _wrong(
     resolve: Resolve, schema: Mapping[str, Any], value: Any, place: str, depth: int
 ) -> Iterator[tuple[str, str, Any]]:
     schema = _branch(resolve, _whole(resolve, schema), value)
-    if schema.get("readOnly") or {"oneOf", "anyOf", "not"} & schema.keys():
+    if schema.get("readOnly"):
+        return
+    if {"oneOf", "anyOf", "not"} & schema.keys():
+        yield from ((place, rule, changed) for rule, changed in _both(schema, value))
         return
     for rule, changed in _broken(schema, value):
         yield place, rule, changed
@@ -95,9 +149,31 @@ def _wrong(
             if name in value:
                 for inner, rule, changed in _wrong(resolve, part, value[name], _joined(place, name), depth + 1):
                     yield inner, rule, {**value, name: changed}
+            else:
+                for rule, changed in _added(_whole(resolve, part)):
+                    yield _joined(place, name), rule, {**value, name: changed}
     elif isinstance(value, list) and value and isinstance(schema.get("items"), Mapping):
         for inner, rule, changed in _wrong(resolve, schema["items"], value[0], f"{place}.0", depth + 1):
             yield inner, rule, [changed, *value[1:]]
+
+
+def _added(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(rule, a value that breaks it) for a member that the body does not have: of what needs no right one beside it."""
+    if not schema.get("readOnly") and not {"oneOf", "anyOf", "not"} & schema.keys():
+        sample = "x" if "string" in _kinds(schema) else None
+        yield from ((rule, changed) for rule, changed in _broken(schema, sample) if rule in ("type", "enum", "format"))
+
+
+def _both(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, Any]]:
+    """The value with a second alternative, of which only one may be there."""
+    ways = schema.get("oneOf", ())
+    if not isinstance(value, dict) or not all(set(each) == {"required"} for each in ways):
+        return
+    names = [name for each in ways for name in each["required"]]
+    there = [name for name in names if name in value]
+    for name in names:
+        if there and name not in value:
+            yield "oneOf", {**value, name: value[there[0]]}
 
 
 def _broken(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, Any]]:
@@ -105,6 +181,8 @@ def _broken(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, Any]]:
     kinds = _kinds(schema)
     if kinds and (kind := next(iter(kinds))) in WRONG:
         yield "type", WRONG[kind]
+        if kind == "string":
+            yield "type", 12345
     if "enum" in schema or "const" in schema:
         yield "enum", "noSuchValue"
         return
@@ -120,8 +198,8 @@ def _broken(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _broken_text(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, Any]]:
-    if schema.get("format") in FORMATS:
-        yield "format", FORMATS[schema["format"]]
+    for text in FORMATS.get(schema.get("format", ""), ()):
+        yield "format", text
     if "pattern" in schema:
         for text in ("!", "", f"{value}!", f"!{value}"):
             if re.search(schema["pattern"], text) is None:
@@ -136,6 +214,8 @@ def _broken_text(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, A
 def _broken_number(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if "integer" in _kinds(schema):
         yield "type", 1.5
+    if schema.get("multipleOf"):
+        yield "multipleOf", (schema.get("minimum", 0) or 0) + schema["multipleOf"] * 10.3
     for rule, bound, step in (
         ("minimum", schema.get("minimum"), -1),
         ("maximum", schema.get("maximum"), 1),

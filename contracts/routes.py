@@ -42,3 +42,8 @@ def outcomes(machine: Machine, row: Transition) -> frozenset[str]:
     return frozenset(each.end for each in machine.rows if each.system and row.end in each.starts) or frozenset(
         {row.end}
     )
+
+
+def born(machine: Machine) -> tuple[str, ...]:
+    """The states that a new object may be seen in: the first, or where the system leads it on at once."""
+    return (machine.initial, *(row.end for row in machine.rows if row.system and machine.initial in row.starts))

@@ -11,6 +11,7 @@ from contracts.findings import Finding
 from contracts.journal import Thing
 from contracts.probe import Nothing, Probe, member
 from contracts.registry import check
+from contracts.routes import born
 from contracts.settings import Mode
 from contracts.stage import Case, replaced
 from contracts.values import is_kept, masked, same
@@ -50,7 +51,7 @@ def created(p: Probe, case: str) -> Iterator[Finding]:
             yield _wrong(p, "W413", exchange, operation, name, f"{name} {wanted}", str(shown))
     machine = p.api.machines.get(operation.entity)
     state = member(exchange.json, machine.field) if machine is not None else None
-    if machine is not None and isinstance(state, str) and state != machine.initial:
+    if machine is not None and isinstance(state, str) and state not in born(machine):
         found = True
         yield _wrong(p, "W413", exchange, operation, machine.field, machine.initial, state)
     if not found:

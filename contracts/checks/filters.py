@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -31,6 +32,8 @@ from specs.tables import Api, Operation
 
 TRIED = 8
 """Objects that are looked below to find rows that a parameter tells apart."""
+VALUES = 8
+"""Values of a parameter that are asked for."""
 FEW = 12
 """Questions that are asked of a list of a few rows, which cannot tell much."""
 
@@ -44,21 +47,44 @@ FEW = 12
 def operators(p: Probe, case: str) -> Iterator[Finding]:
     known = Known.of(widest(p, case))
     chance = p.facts.chance("filters", case)
-    asked = list(_single(known, chance)) if known.rows else []
     many = len(known.rows) >= ENOUGH
+    asked = list(_single(known, chance))
     if not many:
         asked = chance.sample(asked, min(FEW, len(asked)))
-    wrong = False
-    for question in asked:
-        for found in _answered(p, known, question):
-            wrong = True
-            yield found
-    # What joins questions can be told only from parts that are right by themselves.
-    if not wrong:
-        joined = list(_joined(asked, chance))
-        for question in joined if many else joined[:2]:
-            yield from _answered(p, known, question)
-        yield from _collections(p, known.listing)
+    wrong = [found for each in asked for found in _answered(p, known, each)]
+    if wrong:
+        yield from _summed_up(p, known.listing, wrong, len(asked))
+        return
+    # What joins questions can be told only from parts that are right by themselves, and of it the simple before the rest.
+    for questions in _joined(asked, chance):
+        for question in questions if many else questions[:2]:
+            found = next(_answered(p, known, question), None)
+            wrong += [found] if found is not None else []
+        if wrong:
+            yield from wrong
+            return
+    yield from _collections(p, known.listing)
+
+
+def _summed_up(p: Probe, listing: Listing, wrong: Sequence[Finding], asked: int) -> Iterator[Finding]:
+    """One fault, one finding: a list that takes no filter, an operator that is wrong for every kind, or the reverse."""
+    p.facts.faults.add(("Q505", listing.operation.id))
+    by_operator: dict[str, list[Finding]] = {}
+    by_kind: dict[str, list[Finding]] = {}
+    for each in wrong:
+        operator, _, kind = each.subject.partition(" ")
+        by_operator.setdefault(operator, []).append(each)
+        by_kind.setdefault(kind, []).append(each)
+    if len(wrong) * 4 >= asked * 3 and len(by_operator) > 2:
+        groups = {"filters": list(wrong)}
+    elif len(by_kind) == 1 and len(by_operator) > 1:
+        groups = by_kind
+    else:
+        groups = by_operator
+    for subject, found in groups.items():
+        name = subject if len(found) > 1 or p.facts.is_told(f"filter {subject}") else found[0].subject
+        code, operation = p.facts.as_first(f"filter {name}", found[0].code, listing.operation)
+        yield replace(found[0], code=code, subject=name, operation=operation)
 
 
 def _answered(p: Probe, known: Known, question: Question) -> Iterator[Finding]:
@@ -66,19 +92,34 @@ def _answered(p: Probe, known: Known, question: Question) -> Iterator[Finding]:
     if exchange.status == p.status("query"):
         yield _finding(p, known.listing, exchange, question, "Q506", f"{len(known.holding(question.holds))} rows", "")
         return
-    came, wanted = set(known.ids(exchange)), known.holding(question.holds)
+    shown = known.ids(exchange)
+    came, wanted = set(shown), known.holding(question.holds)
     if came == wanted:
+        total = known.listing.told(exchange).get("total")
+        if total is not None and total != len(shown) and ("Q502", "total of a page") not in p.facts.faults:
+            yield _finding(
+                p,
+                known.listing,
+                exchange,
+                replace(question, name="total"),
+                "Q502",
+                f"a total of {len(shown)}",
+                f"{total}",
+            )
         return
     over, lost = sorted(came - wanted), sorted(wanted - came)
     code = "Q507" if question.name == "not" else "Q505" if over else "Q506"
     said = [f"{over[0]}, which does not fit"] if over else []
     said += [f"not {lost[0]}, which fits"] if lost else []
-    yield _finding(p, known.listing, exchange, question, code, f"{len(wanted)} rows", f"{len(came)} rows: {'; '.join(said)}")
+    yield _finding(
+        p, known.listing, exchange, question, code, f"{len(wanted)} rows", f"{len(came)} rows: {'; '.join(said)}"
+    )
 
 
 def _finding(
     p: Probe, listing: Listing, exchange: Exchange, question: Question, code: str, expected: str, came: str
 ) -> Finding:
+    code, operation = p.facts.as_first(f"filter {question.name}", code, listing.operation)
     return p.finding(
         code,
         exchange,
@@ -86,7 +127,7 @@ def _finding(
         came=came,
         source=question.source,
         place="conventions",
-        operation=p.facts.first(code, question.name, listing.operation),
+        operation=operation,
         subject=question.name,
         steps=(listing.first,) if came else (),
     )
@@ -118,13 +159,13 @@ def _single(known: Known, chance: Random) -> Iterator[Question]:
             yield _named(compare("ne", missing, value), "ne of what is unset")
             yield _named(among("out", missing, [value]), "out of what is unset")
     yield from _two_members(members, chance)
-    texts = [each for each in of_kind(members, "string", least=1) if any(writable(value, "string") for value in each.set)]
+    texts = [
+        each for each in of_kind(members, "string", least=1) if any(writable(value, "string") for value in each.set)
+    ]
     if texts:
         yield from _patterns(chance.choice(texts), chance)
         found = chance.choice(texts)
-        yield Question(
-            f"eq({found.path},empty())", lambda row: member(row, found.path) == "", "eq empty()"
-        )
+        yield Question(f"eq({found.path},empty())", lambda row: member(row, found.path) == "", "eq empty()")
 
 
 def _of(found: Member, chance: Random) -> Iterator[Question]:
@@ -140,7 +181,11 @@ def _of(found: Member, chance: Random) -> Iterator[Question]:
     yield among("in", found, some)
     yield among("out", found, some)
     if found.kind in ("enum", "boolean"):
-        yield _named(compare("eq", found, value), "shortcut", f"{found.path}={value if found.kind == 'enum' else literal(value, found.kind)}")
+        yield _named(
+            compare("eq", found, value),
+            "shortcut",
+            f"{found.path}={value if found.kind == 'enum' else literal(value, found.kind)}",
+        )
 
 
 def _named(question: Question, name: str, text: str = "") -> Question:
@@ -157,6 +202,8 @@ def _patterns(found: Member, chance: Random) -> Iterator[Question]:
         yield like(operator, found, f"*{change(value[-3:]).lstrip()}", "ends with")
         yield like(operator, found, change(value), "without stars")
         yield like(operator, found, change(value[:-1]).rstrip(), "without stars")
+    # Whether capitals count is a setting of the deployment; that they do is our reading of it.
+    yield replace(like("like", found, f"*{middle.swapcase()}*", "of another case"), source="INF")
 
 
 def _two_members(members: Sequence[Member], chance: Random) -> Iterator[Question]:
@@ -177,22 +224,29 @@ def _two_members(members: Sequence[Member], chance: Random) -> Iterator[Question
         )
 
 
-def _joined(asked: Sequence[Question], chance: Random) -> Iterator[Question]:
+def _joined(asked: Sequence[Question], chance: Random) -> Iterator[list[Question]]:
+    """Questions of several, step by step: the later ones are told by what the earlier ones show."""
     plain = [each for each in asked if "=" not in each.text]
     if len(plain) < 3:
         return
     one, other, third = chance.sample(plain, 3)
-    yield negated(one)
-    yield negated(both(one, other, "and({0},{1})", "and"))
-    yield both(one, other, "and({0},{1})", "and")
-    yield either(one, other, "or({0},{1})", "or")
-    yield both(one, other, "{0}&{1}", "and of segments")
-    yield both(one, other, "{0},{1}", "and by comma")
-    yield either(one, other, "{0};{1}", "or by semicolon")
-    yield either(one, other, "({0}|{1})", "or by bar")
-    yield both(either(one, other, "or({0},{1})", "or"), negated(third), "and({0},{1})", "nested")
-    # AND binds tighter than OR.
-    yield either(one, both(other, third, "{0},{1}", "and"), "{0};{1}", "or of and")
+    yield [
+        negated(one),
+        both(one, other, "and({0},{1})", "and"),
+        either(one, other, "or({0},{1})", "or"),
+    ]
+    yield [
+        negated(both(one, other, "and({0},{1})", "and")),
+        both(one, other, "{0}&{1}", "and of segments"),
+        both(one, other, "{0},{1}", "and by comma"),
+        either(one, other, "{0};{1}", "or by semicolon"),
+        either(one, other, "({0}|{1})", "or by bar"),
+    ]
+    yield [
+        both(either(one, other, "or({0},{1})", "or"), negated(third), "and({0},{1})", "nested"),
+        # AND binds tighter than OR.
+        either(one, both(other, third, "{0},{1}", "and"), "{0};{1}", "or of and"),
+    ]
 
 
 def _collections(p: Probe, listing: Listing) -> Iterator[Finding]:
@@ -205,6 +259,9 @@ def _collections(p: Probe, listing: Listing) -> Iterator[Finding]:
     for name in names:
         lists = [row.get(name) for row in known.rows]
         elements = [each for found in lists if isinstance(found, list) for each in found]
+        if not any(isinstance(found, list) for found in lists):
+            # Nobody shows it, selected or not: no telling what a filter should find.
+            continue
         for question in _elements(listing, name, elements, p.facts.chance("elements", listing.operation.id, name)):
             yield from _answered(p, known, question)
 
@@ -260,6 +317,9 @@ def refused(p: Probe, case: str) -> Iterator[Finding]:
     made = listings(p, case)
     listing = max(made, key=lambda each: len(each.all()))
     for name, query in _wrong(p, listing).items():
+        if ("Q503" if "order" in query else "Q505", case) in p.facts.faults:
+            # A list that takes no order, or no filter, refuses none either.
+            continue
         exchange = listing.ask(query)
         if exchange.status != p.status("query"):
             yield p.finding(
@@ -320,7 +380,10 @@ def _includes(api: Api, operation: Operation) -> list[str]:
     path = operation.path.removeprefix(str(api.document["servers"][0]["url"]).rstrip("/"))
     item = api.document["paths"][path]
     said = [*item.get("parameters", ()), *item[operation.method.lower()].get("parameters", ())]
-    found = [api.document["components"]["parameters"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in said]
+    found = [
+        api.document["components"]["parameters"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+        for each in said
+    ]
     return [each["name"] for each in found if each["in"] == "query" and each["name"].startswith("include")]
 
 
@@ -352,7 +415,8 @@ def _filtered(p: Probe, listing: Listing, name: str, path: str) -> Iterator[Find
         raise Nothing(f"no row of {listing.operation.id} has a {path} to filter by")
     said = parameter(p, listing.operation, name)
     unknown = _unknown(values, p.resolved(said.get("schema", {})))
-    for value in (p.facts.chance(name, listing.operation.id).choice(values), *unknown):
+    chosen = p.facts.chance(name, listing.operation.id).sample(values, min(VALUES, len(values)))
+    for value in (*chosen, *unknown):
         exchange = p.expect(listing.ask(f"{name}={value}{most}"), 200)
         came = set(listing.ids(listing.shown(exchange)))
         wanted = {listing.id(row) for row in rows if value in map(str, leaves(row, path))}

@@ -94,9 +94,9 @@ def possible(p: Probe, operation: Operation) -> tuple[str, ...]:
     body = p.resolved(said.get("requestBody", {}))
     scoped = p.api.scope is not None and p.api.scope.parameter is not None
     there = {
-        "token": True,
+        "token": not operation.open,
         "scope": scoped and f"{{{p.api.scope.parameter if p.api.scope else ''}}}" in operation.path,
-        "role": any(each.role not in operation.roles for each in p.callers),
+        "role": not operation.open and any(each.role not in operation.roles for each in p.callers),
         "query": bool(_wrong_query(p, operation)),
         # What replaces creates, too, where there is nothing.
         "find": first(operation) is not None and operation.does != "replace",

@@ -55,14 +55,14 @@ def _by_query(p: Probe, listing: Listing) -> Iterator[Finding]:
 def _summed_up(p: Probe, listing: Listing, wrong: Sequence[Finding]) -> Iterator[Finding]:
     """One fault, one finding: what is wrong with several kinds of members is told of one of them."""
     ways = {each.subject.rpartition(" ")[2] for each in wrong}
-    if len(wrong) < 2:
-        yield from wrong
-    elif ways == {"unset"}:
-        yield wrong[0]
-    else:
-        found = next(each for each in wrong if each.subject != "unset")
+    if not wrong:
+        return
+    found = next((each for each in wrong if each.subject != "unset"), wrong[0])
+    subject = found.subject
+    if len(wrong) > 1 and subject != "unset":
         subject = "descending" if ways == {"descending"} else "any"
-        yield replace(found, subject=subject, operation=p.facts.first("Q503", subject, listing.operation))
+    p.facts.faults.add(("Q503", listing.operation.id))
+    yield replace(found, subject=subject, operation=p.facts.first("Q503", subject, listing.operation))
 
 
 def _chosen(p: Probe, known: Known) -> list[Member]:
@@ -141,7 +141,10 @@ def _disorder(
     found = [values[id] for id in ids]
     is_set = [value is not None for value in found]
     if is_set != sorted(is_set, reverse=unset_last):
-        return "unset", f"rows without one at {[at for at, there in enumerate(is_set) if not there][:5]} of {len(found)}"
+        return (
+            "unset",
+            f"rows without one at {[at for at, there in enumerate(is_set) if not there][:5]} of {len(found)}",
+        )
     ordered = [value for value in found if value is not None]
     if kind == "enum":
         right = len(list(groupby(ordered))) == len(set(ordered))
@@ -155,7 +158,8 @@ def _disorder(
 
 def _two_keys(p: Probe, known: Known) -> Iterator[Finding]:
     """By a member of which several rows have the same value, then by id downwards."""
-    tied = [each for each in known.members() if 1 < len(each.set) < len(each.values) and not each.is_unset]
+    plain = [each for each in known.members() if each.kind in ("string", "enum", "boolean") and not each.is_unset]
+    tied = [each for each in plain if 1 < len(each.set) < len(each.values)]
     if not tied:
         return
     first = p.facts.chance("two keys", known.listing.operation.id).choice(tied)

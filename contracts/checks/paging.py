@@ -164,7 +164,11 @@ def _beyond(one: Pages) -> Iterator[Finding]:
     exchange = one.page(len(one.ids) + 5, 5)
     if one.shown(exchange):
         yield one.finding(
-            "Q501", "beyond the end", exchange, expected="no rows beyond the last", came=f"{len(one.shown(exchange))} rows"
+            "Q501",
+            "beyond the end",
+            exchange,
+            expected="no rows beyond the last",
+            came=f"{len(one.shown(exchange))} rows",
         )
 
 
@@ -282,7 +286,11 @@ def links(p: Probe, case: str) -> Iterator[Finding]:
 def _completed(one: Pages) -> Iterator[Finding]:
     """Told once everything has been shown, and not before. Only the second is the vendor's word."""
     count, size = len(one.ids), max(1, len(one.ids) // 2)
-    asked = [(0, size, "S, D"), (count - size, size, "M"), (count + 5, 5, "M")] if one.listing.whole else [(0, size, "S, D")]
+    asked = (
+        [(0, size, "S, D"), (count - size, size, "M"), (count + 5, 5, "M")]
+        if one.listing.whole
+        else [(0, size, "S, D")]
+    )
     for offset, limit, source in asked:
         exchange = one.page(offset, limit)
         wanted = offset + limit >= count

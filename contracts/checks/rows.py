@@ -265,5 +265,3 @@ def differs(one: Any, other: Any, name: str = "") -> tuple[str, Any, Any] | None
                 return found
         return None
     return None if one == other else (name or "the whole", one, other)
-
-

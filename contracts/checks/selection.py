@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.checks.rows import differs, read, reading
@@ -47,8 +47,14 @@ class Views:
         return [exchange.json] if isinstance(exchange.json, dict) else []
 
     def names(self, rows: Sequence[Row]) -> set[str]:
-        """Members that some of the rows have."""
-        return {name for row in rows for name in row} - {"$meta"}
+        """Members that some of the rows have, of those rows that both this answer and the default view hold."""
+        known = set(self.listing.ids(self.default))
+        return {name for row in rows if self.listing.id(row) in known for name in row} - {"$meta"}
+
+    def default_names(self, rows: Sequence[Row]) -> set[str]:
+        """What the default view has in the rows that an answer holds."""
+        known = set(self.listing.ids(rows))
+        return self.names([row for row in self.default if self.listing.id(row) in known])
 
     def finding(self, code: str, subject: str, exchange: Exchange, *, expected: str, came: str = "") -> Finding:
         where = "by id " if self.id else ""
@@ -111,6 +117,10 @@ def _selected(views: Views) -> Iterator[Finding]:
     if deep:
         name, inner = chance.choice(deep)
         yield from _leaf(views, name, chance.choice(inner), key)
+    deep = [(name, inner) for name, inner in deep if len(inner) > 1]
+    if deep:
+        name, inner = chance.choice(deep)
+        yield from _without_leaf(views, name, *chance.sample(inner, 2))
 
 
 def _refused(views: Views, exchange: Exchange, subject: str) -> Iterator[Finding]:
@@ -123,11 +133,13 @@ def _taken_away(views: Views, name: str, key: str) -> Iterator[Finding]:
         yield from _refused(views, exchange, "-name")
         return
     rows = views.rows(exchange)
-    came, wanted = views.names(rows), views.names(views.default) - {name}
+    came, wanted = views.names(rows), views.default_names(rows) - {name}
     if name in came:
         yield views.finding("Q509", "-name", exchange, expected=f"no {name}", came=f"{name} is still there")
     elif any(key not in row for row in rows):
-        yield views.finding("Q509", "the id", exchange, expected=f"{key} in every row, whatever is selected", came=f"no {key}")
+        yield views.finding(
+            "Q509", "the id", exchange, expected=f"{key} in every row, whatever is selected", came=f"no {key}"
+        )
     elif came != wanted:
         yield views.finding(
             "Q509",
@@ -151,16 +163,20 @@ def _nothing(views: Views, name: str, key: str) -> Iterator[Finding]:
     elif name not in views.names(rows):
         yield views.finding("Q508", "-*,name", exchange, expected=f"{key} and {name}", came=f"no {name}")
     elif any(key not in row for row in rows):
-        yield views.finding("Q509", "the id", exchange, expected=f"{key} in every row, whatever is selected", came=f"no {key}")
+        yield views.finding(
+            "Q509", "the id", exchange, expected=f"{key} in every row, whatever is selected", came=f"no {key}"
+        )
 
 
 def _unchanged(views: Views, select: str, subject: str) -> Iterator[Finding]:
     exchange = views.ask(select)
     if exchange.status != 200:
         yield from _refused(views, exchange, subject)
-    elif views.names(views.rows(exchange)) != views.names(views.default):
-        came = sorted(views.names(views.rows(exchange)) ^ views.names(views.default))
-        yield views.finding("Q508", subject, exchange, expected="the default view", came=f"differs in {', '.join(came[:4])}")
+    elif views.names(views.rows(exchange)) != views.default_names(views.rows(exchange)):
+        came = sorted(views.names(views.rows(exchange)) ^ views.default_names(views.rows(exchange)))
+        yield views.finding(
+            "Q508", subject, exchange, expected="the default view", came=f"differs in {', '.join(came[:4])}"
+        )
 
 
 def _added(views: Views) -> Iterator[Finding]:
@@ -173,7 +189,7 @@ def _added(views: Views) -> Iterator[Finding]:
         yield from _refused(views, star, "*")
         return
     by_star = views.names(views.rows(star))
-    lost = views.names(views.default) - by_star
+    lost = views.default_names(views.rows(star)) - by_star
     if lost:
         yield views.finding("Q508", "*", star, expected="everything", came=f"no {', '.join(sorted(lost)[:4])}")
         return
@@ -190,7 +206,7 @@ def _added(views: Views) -> Iterator[Finding]:
             yield views.finding("Q508", "+name", exchange, expected=f"{name}, which was asked for", came=f"no {name}")
         elif name not in by_star and name in there:
             yield views.finding("Q508", "*", star, expected=f"everything, {name} too", came=f"no {name}")
-    gone = views.names(views.default) - by_name
+    gone = views.default_names(views.rows(exchange)) - by_name
     if gone:
         came = f"no {', '.join(sorted(gone)[:4])}"
         yield views.finding("Q508", "+name", exchange, expected="all of the default view, and what is added", came=came)
@@ -230,6 +246,22 @@ def _leaf(views: Views, name: str, inner: str, key: str) -> Iterator[Finding]:
         yield views.finding("Q509", "a.b", exchange, expected=f"{path} alone", came=f"{said}, too")
 
 
+def _without_leaf(views: Views, name: str, inner: str, other: str) -> Iterator[Finding]:
+    """That a dotted name can be taken away, too, is read out of that it can be added."""
+    path = f"{name}.{inner}"
+    exchange = views.ask(f"-{path}")
+    if exchange.status != 200:
+        yield from _refused(views, exchange, "-a.b")
+        return
+    rows = views.rows(exchange)
+    if any(member(row, path) is not None for row in rows):
+        found = views.finding("Q509", "-a.b", exchange, expected=f"no {path}", came=f"{path} is still there")
+        yield replace(found, source="INF")
+    elif name not in views.names(rows) and name in views.default_names(rows):
+        found = views.finding("Q509", "-a.b", exchange, expected=f"{name} without {inner}", came=f"no {name}, nor {other}")
+        yield replace(found, source="INF")
+
+
 def _expanded(views: Views) -> Iterator[Finding]:
     """A reference that is selected shows what it refers to, as a reading of that does."""
     p, caller = views.p, views.listing.caller
@@ -243,12 +275,13 @@ def _expanded(views: Views) -> Iterator[Finding]:
         id = row[name]["id"]
         whole = p.call(found, caller, {**views.listing.params, found.key: id})
         exchange = views.ask(f"+{name}")
-        if whole.status != 200:
-            return
         if exchange.status != 200:
             yield from _refused(views, exchange, "+reference")
             return
-        shown = next((member(each, name) for each in views.rows(exchange) if member(each, f"{name}.id") == id), {})
+        there = [each for each in views.rows(exchange) if member(each, f"{name}.id") == id]
+        if whole.status != 200 or not there:
+            return
+        shown = there[0][name]
         more = {key for key, value in whole.json.items() if not isinstance(value, (Mapping, list))}
         lost = sorted(more - shown.keys())
         difference = differs(shown, whole.json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from contracts import mutations
 from contracts.existing import first, path, required_query, spelled
 from contracts.findings import Finding
 from contracts.guard import Unsafe
-from contracts.probe import Blocked, Nothing, Probe
+from contracts.probe import UNSET, Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.settings import Mode
 from contracts.stage import Case
@@ -104,7 +105,7 @@ def accepted(p: Probe, case: str) -> Iterator[Finding]:
 def bodies(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.operation(case)
     made, tried, at = _case(p, operation), 0, 0
-    while ways := list(mutations.wrong(p.resolved, _schema(p, operation), made.body))[at : at + 1]:
+    while ways := list(_breaking(p, operation, made.body))[at : at + 1]:
         at, exchange = at + 1, _played(p, made, ways[0].body)
         tried += exchange is not None
         if exchange is not None and exchange.status < 400:
@@ -112,6 +113,39 @@ def bodies(p: Probe, case: str) -> Iterator[Finding]:
             made = _case(p, operation)
     if at and not tried:
         raise Nothing(f"{operation.id}: nothing takes back what it does; only --mode full may call it")
+
+
+def _breaking(p: Probe, operation: Operation, body: Any) -> Iterator[mutations.Mutation]:
+    yield from mutations.wrong(p.resolved, _schema(p, operation), body)
+    yield from mutations.swapped(body)
+    yield from mutations.unknown(body, lambda text: _ghost(p, text))
+
+
+def _ghost(p: Probe, text: str) -> str | None:
+    """The id of the same form that cannot be; None for what is no id, or one of what the API shows nothing of."""
+    for entity, known in p.api.conventions.ids.items():
+        shown = entity in p.api.visibility or entity in p.api.conventions.public
+        if shown and known.form != "digits" and re.fullmatch(known.pattern, text):
+            return p.facts.shape(entity)
+    return None
+
+
+@check(
+    "validation.odd",
+    proves="bodies that nobody sends on purpose make no operation fail",
+    codes=("S305",),
+    mode=Mode.OWN,
+    cases=bodied,
+)
+def odd(p: Probe, case: str) -> Iterator[Finding]:
+    # What comes is judged on its way back: a failure of the server is a finding, whatever was sent.
+    operation = p.operation(case)
+    made, at = _case(p, operation), 0
+    while ways := list(mutations.odd({} if made.body is UNSET else made.body))[at : at + 1]:
+        at, exchange = at + 1, _played(p, made, ways[0].body)
+        if exchange is not None and exchange.status < 400:
+            made = _case(p, operation)
+    yield from ()
 
 
 @check(

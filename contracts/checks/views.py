@@ -64,10 +64,10 @@ def _by_id(p: Probe, listing: Listing) -> Iterator[Finding]:
     omits = p.api.visibility[found.entity].omits
     left = [name for name in omits.get("read", ()) if name not in listing.hidden]
     yield from _left_out(p, found, left, [exchange.json], exchange)
-    # A single object may tell what it left out; where it does, it has to be right.
-    said = member(exchange.json, "$meta.omitted")
-    if said is not None:
-        yield from _told(p, found, left, said, exchange)
+    if _tells_omitted(p.api):
+        said = member(exchange.json, "$meta.omitted")
+        # That single objects have to tell is read out of those that do.
+        yield from _told(p, found, left, said, exchange, source="INF" if said is None else "")
     yield from _kept_from_lists(p, listing, found, left, exchange)
 
 
@@ -79,12 +79,14 @@ def _left_out(
             yield _finding(p, operation, exchange, name, f"no {name} until it is selected", f"{name} in the answer")
 
 
-def _told(p: Probe, operation: Operation, left: Sequence[str], said: Any, exchange: Exchange) -> Iterator[Finding]:
+def _told(
+    p: Probe, operation: Operation, left: Sequence[str], said: Any, exchange: Exchange, source: str = ""
+) -> Iterator[Finding]:
     if not isinstance(said, list) or sorted(map(str, said)) != sorted(left):
         if said is None and not left:
             return
         expected = f"told as left out: {', '.join(left) or 'nothing'}"
-        yield _finding(p, operation, exchange, "told", expected, f"told as left out: {said}")
+        yield _finding(p, operation, exchange, "told", expected, f"told as left out: {said}", source)
 
 
 def _kept_from_lists(
@@ -107,13 +109,15 @@ def _kept_from_lists(
         yield _finding(p, found, exchange, name, f"{name}, which only lists leave out", f"no {name}")
 
 
-def _finding(p: Probe, operation: Operation, exchange: Exchange, name: str, expected: str, came: str) -> Finding:
+def _finding(
+    p: Probe, operation: Operation, exchange: Exchange, name: str, expected: str, came: str, source: str = ""
+) -> Finding:
     return p.finding(
         "R209",
         exchange,
         expected=expected,
         came=came,
-        source=p.api.visibility[operation.entity].source,
+        source=source or p.api.visibility[operation.entity].source,
         place="visibility",
         operation=operation.id,
         subject=name,

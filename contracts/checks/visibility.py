@@ -6,14 +6,14 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.checks.rows import read, reading
 from contracts.facts import Row
 from contracts.findings import Finding
 from contracts.listing import Listing, leaves, listings, operations, shape_of
-from contracts.probe import Nothing, Probe
+from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.wire import Caller, Exchange
 from specs.shapes import Property
@@ -68,20 +68,23 @@ def hidden(p: Probe, case: str) -> Iterator[Finding]:
     for listing in _one_each(p, case):
         api, entity, role = p.api, listing.operation.entity, listing.caller.role
         veil, led = _veil(api, entity, role), _led(api, entity, role)
-        yield from _shown(p, "R205", listing.operation, entity, veil, listing.all(), listing.first)
-        queries = _selections(veil, led) if api.conventions.query == "rql" else []
-        for query in queries:
+        told = list(_shown(p, "R205", listing.operation, veil, listing.all(), listing.first))
+        queries = _selections(veil, led) if api.conventions.query == "rql" else {}
+        for what, query in queries.items() if not told else ():
             exchange = p.expect(listing.ask(query), 200)
-            yield from _everywhere(p, "R205", listing.operation, veil, led, listing.shown(exchange), exchange)
+            told += _everywhere(p, "R205", listing.operation, veil, led, listing.shown(exchange), exchange, what)
         found = reading(api, listing.operation)
-        if found is None or found.key is None or listing.caller not in p.may(found) or not listing.all():
+        if found is None or found.key is None or listing.caller not in p.may(found) or told:
+            # What lists show a reading shows, too: one fault.
+            yield from told
             continue
         row = p.facts.chance("hidden", case, role).choice(listing.all())
-        takes = [""] + ([each for each in queries if _takes_select(p, found)])
-        for query in takes:
-            exchange = read(p, found, listing.caller, {**listing.params, found.key: listing.id(row)}, query)
-            if exchange.status == 200:
-                yield from _everywhere(p, "R204", found, veil, led, [exchange.json], exchange)
+        params = {**listing.params, found.key: listing.id(row)}
+        for what, query in {"": "", **(queries if _takes_select(p, found) else {})}.items():
+            exchange = read(p, found, listing.caller, params, query)
+            if exchange.status == 200 and not told:
+                told += _everywhere(p, "R204", found, veil, led, [exchange.json], exchange, what)
+        yield from told
 
 
 def _one_each(p: Probe, case: str) -> list[Listing]:
@@ -101,14 +104,15 @@ def _takes_select(p: Probe, operation: Operation) -> bool:
     return any(each["name"] == "select" for each in p.spec(operation)["parameters"])
 
 
-def _selections(veil: Sequence[str], led: Mapping[str, Sequence[str]]) -> list[str]:
+def _selections(veil: Sequence[str], led: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Queries that ask for what must not come: all of it, the hidden by name, and what lies behind references."""
-    queries = []
+    queries = {}
     if veil:
-        queries.append("select=" + ",".join(["*", *(f"+{path}" for path in veil)]))
+        queries["select"] = "select=" + ",".join(["*", *(f"+{path}" for path in veil)])
     if led:
         deeper = [f"+{name}.{path}" for name, paths in led.items() for path in paths]
-        queries += ["select=" + ",".join(f"+{name}" for name in led), "select=" + ",".join(deeper)]
+        queries["references"] = "select=" + ",".join(f"+{name}" for name in led)
+        queries["members of references"] = "select=" + ",".join(deeper)
     return queries
 
 
@@ -120,39 +124,47 @@ def _everywhere(
     led: Mapping[str, Sequence[str]],
     rows: Sequence[Row],
     exchange: Exchange,
+    what: str,
 ) -> Iterator[Finding]:
-    yield from _shown(p, code, operation, operation.entity, veil, rows, exchange)
-    shape = shape_of(p.api, operation.entity)
-    for name, paths in led.items():
-        target = shape.members[name.casefold()].refers
-        assert target is not None
-        inner = [row[name] for row in rows if isinstance(row.get(name), Mapping)]
-        yield from _shown(p, code, operation, target, paths, inner, exchange, f"{name}.")
+    shown = list(_shown(p, code, operation, veil, rows, exchange, what))
+    yield from shown
+    deeper = [f"{name}.{path}" for name, paths in led.items() for path in paths]
+    yield from _shown(p, code, operation, deeper, rows, exchange, what) if not shown else ()
 
 
 def _shown(
     p: Probe,
     code: str,
     operation: Operation,
-    entity: str,
     paths: Sequence[str],
     rows: Sequence[Row],
     exchange: Exchange,
-    before: str = "",
+    what: str = "",
 ) -> Iterator[Finding]:
-    for path in paths:
-        value = next((value for row in rows for value in leaves(row, path)), None)
-        if value is not None:
-            yield p.finding(
-                code,
-                exchange,
-                expected=f"no {before}{path} for {exchange.caller.role}",
-                came=f"{before}{path}: {value!r}"[:300],
-                source=p.api.visibility[entity].source,
-                place="visibility",
-                operation=operation.id,
-                subject=f"{before}{path} {exchange.caller.role}",
-            )
+    """One finding for all that an answer shows and should not. what: what had been asked for, if anything"""
+    found = {path: value for path in paths for row in rows for value in leaves(row, path)[:1]}
+    if not found:
+        return
+    role = exchange.caller.role
+    came = "; ".join(f"{path}: {value!r}" for path, value in list(found.items())[:4])
+    subject = f"{what} {role}" if what else f"{_named(found)} {role}"
+    p.facts.faults |= {(operation.entity, f"{path} {role}") for path in found}
+    yield p.finding(
+        code,
+        exchange,
+        expected=f"no {_named(found)} for {role}",
+        came=came[:300],
+        source=p.api.visibility[operation.entity].source,
+        place="visibility",
+        # Selections are read alike for all lists: what they give away is told of the first.
+        operation=p.facts.first(code, subject, operation) if what else operation.id,
+        subject=subject,
+    )
+
+
+def _named(paths: Iterable[str]) -> str:
+    named = list(paths)
+    return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
 
 
 def asking(api: Api) -> Sequence[str]:
@@ -167,20 +179,53 @@ def asking(api: Api) -> Sequence[str]:
     cases=asking,
 )
 def asked(p: Probe, case: str) -> Iterator[Finding]:
+    ways = _refused_ways(p, case)
     for listing in _one_each(p, case):
         api, entity, role = p.api, listing.operation.entity, listing.caller.role
-        for path in _veil(api, entity, role):
-            yield from _asked(p, listing, entity, path, _below(listing.shape, path))
+        questions = {path: _below(listing.shape, path) for path in _veil(api, entity, role)}
         for name, paths in _led(api, entity, role).items():
             target = listing.shape.members[name.casefold()].refers
             assert target is not None
-            # One of them tells how they are treated; those that have no value in any filter are passed over.
-            for path in paths:
-                found = _below(shape_of(api, target), path)
-                if found is not None:
-                    inner = (f"{name}.{found[0]}", f"{name}.{found[1]}" if found[1] else "")
-                    yield from _asked(p, listing, target, f"{name}.{path}", inner)
-                    break
+            # One of them tells how they are treated.
+            plain = ((path, _below(shape_of(api, target), path)) for path in paths)
+            path, found = next(((path, found) for path, found in plain if found and found[1]), ("", None))
+            if found is not None:
+                questions[f"{name}.{path}"] = (f"{name}.{found[0]}", f"{name}.{found[1]}")
+        yield from _told(p, listing, questions, ways)
+    if len(ways) < 2:
+        raise Blocked(f"{case} refuses no unknown members; hidden ones cannot be told from them")
+
+
+def _refused_ways(p: Probe, case: str) -> list[str]:
+    """How members that are not there are refused: in a filter, in an order. Where they are not, hidden ones tell nothing."""
+    listing = _one_each(p, case)[0]
+    asked = {"filter": "ne(noSuchMember,null())", "order": "order=noSuchMember"}
+    return [way for way, query in asked.items() if listing.ask(query).status == p.status("query")]
+
+
+def _told(
+    p: Probe, listing: Listing, questions: Mapping[str, tuple[str, str] | None], ways: Sequence[str]
+) -> Iterator[Finding]:
+    """One finding for all that a role can ask about and should not."""
+    entity, role = listing.operation.entity, listing.caller.role
+    answered: dict[str, Exchange] = {}
+    for path, question in questions.items():
+        # What is shown can be asked about, too: one fault.
+        if question is not None and (entity, f"{path} {role}") not in p.facts.faults:
+            queries = {"filter": _unset(question[0]), "order": f"order={question[1]}" if question[1] else ""}
+            for query in [queries[way] for way in ways if queries[way]]:
+                exchange = listing.ask(f"{query}&{p.api.conventions.paging['limit']}=1")
+                if exchange.status != p.status("query"):
+                    answered.setdefault(path, p.expect(exchange, 200))
+    if answered:
+        yield p.finding(
+            "R206",
+            next(iter(answered.values())),
+            expected=f"{p.status('query')}: {_named(answered)} unknown to {role}",
+            source=p.api.visibility[entity].source,
+            place="visibility",
+            subject=f"{_named(answered)} {role}",
+        )
 
 
 def _below(shape: Property, path: str) -> tuple[str, str] | None:
@@ -209,28 +254,6 @@ def _below(shape: Property, path: str) -> tuple[str, str] | None:
     return ".".join(names), ".".join(names)
 
 
-def _asked(
-    p: Probe, listing: Listing, entity: str, path: str, question: tuple[str, str] | None
-) -> Iterator[Finding]:
-    if question is None:
-        return
-    filtered, ordered = question
-    queries = [_unset(filtered)] + ([f"order={ordered}"] if ordered else [])
-    for query in queries:
-        exchange = listing.ask(f"{query}&limit=1" if p.api.conventions.paging else query)
-        if exchange.status != p.status("query"):
-            p.expect(exchange, 200)
-            yield p.finding(
-                "R206",
-                exchange,
-                expected=f"{p.status('query')}: {path} is unknown to {listing.caller.role}",
-                source=p.api.visibility[entity].source,
-                place="visibility",
-                subject=f"{path} {listing.caller.role}",
-            )
-            break
-
-
 def _unset(path: str) -> str:
     if not path.startswith("any("):
         return f"ne({path},null())"
@@ -256,27 +279,30 @@ def exporting(api: Api) -> Sequence[str]:
 )
 def files(p: Probe, case: str) -> Iterator[Finding]:
     for listing in _one_each(p, case):
-        veil = _veil(p.api, listing.operation.entity, listing.caller.role)
+        role, veil = listing.caller.role, _veil(p.api, listing.operation.entity, listing.caller.role)
         whole = _by_id(p, listing)
         for media in FILES if veil else ():
             exchange = listing.ask(accept=media)
             if exchange.status != 200 or exchange.answer.media != media:
                 # Which types there are, and for whom, is looked at elsewhere.
                 continue
-            table = _table(exchange, media, listing.key)
+            table = _table(exchange, media)
             if media == "application/jsonl":
-                leaks = {path: 2 for path in veil if any(leaves(row, path) for row in table)}
+                leaks = [path for path in veil if any(leaves(row, path) for row in table)]
             else:
                 leaks = _leaks(table, whole, veil)
-            for path in leaks:
+            leaks = [path for path in leaks if (listing.operation.entity, f"{path} {role}") not in p.facts.faults]
+            if leaks:
+                capability = next(each.id for each in listing.operation.capabilities if each.media)
                 yield p.finding(
                     "R207",
                     exchange,
-                    expected=f"no {path} for {listing.caller.role}",
-                    came=f"{path} in the file",
+                    expected=f"no {_named(leaks)} for {role}",
+                    came=f"{_named(leaks)} in the file",
                     source=p.api.visibility[listing.operation.entity].source,
                     place="visibility",
-                    subject=f"{path} {listing.caller.role}",
+                    subject=f"{media} {role}",
+                    cell=f"{capability}/{role}",
                 )
 
 
@@ -298,7 +324,7 @@ def _merged(one: Row, other: Row) -> Row:
     return both
 
 
-def _table(exchange: Exchange, media: str, key: str) -> list[Any]:
+def _table(exchange: Exchange, media: str) -> list[Any]:
     """The rows of a file: objects of JSON Lines, cells of a table."""
     if media == "application/jsonl":
         return [json.loads(line) for line in exchange.answer.content.splitlines() if line.strip()]
@@ -361,17 +387,18 @@ def shown(p: Probe, case: str) -> Iterator[Finding]:
         raise Nothing(f"{case} shows no rows to anybody")
     if len(callers) < 2:
         return
-    told: set[tuple[str, str]] = set()
+    told: dict[tuple[str, str], Finding] = {}
     for listing in made:
         whole = _by_id(p, listing)
         veil = _veil(p.api, listing.operation.entity, listing.caller.role)
         for row in listing.all():
             lost = _lost(row, whole[listing.id(row)], veil)
-            if lost is None or (lost, listing.caller.role) in told:
-                continue
-            told.add((lost, listing.caller.role))
-            yield _missing(p, listing.operation, listing.caller, listing.first, lost, listing.id(row))
-    yield from _readings(p, made)
+            if lost is not None and (lost, listing.caller.role) not in told:
+                found = _missing(p, listing.operation, listing.caller, listing.first, lost, listing.id(row))
+                told[lost, listing.caller.role] = found
+    yield from told.values()
+    # What a list is without a reading is without, too: one fault.
+    yield from _readings(p, made) if not told else ()
 
 
 def _readings(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "u
 """What the coverage phase tries of requests without a body, and no check of it judges: nobody need look at it."""
 
 
+WRONG_TYPE, MISSING = "incorrect_type", "object_missing_required_property"
 RULES = {
     "incorrect_type": "type",
     "object_missing_required_property": "required",
@@ -72,15 +73,19 @@ def _is_judged(case: Any) -> bool:
 
 
 def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
-    """One case of each kind of change to each place, in rounds: all places once, then all again."""
+    """One case of each kind of change to each place, in rounds: all places once, then all again.
+
+    Of wrong types there are two: the one that is likeliest to be read as the right one, and another.
+    """
     places: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for case in cases:
         data = case.meta.phase.data
         kinds = places.setdefault((str(data.parameter_location), place(case)), {})
-        kinds.setdefault(f"{data.scenario} {data.location}", []).append(case)
+        kind = f"{data.scenario} {data.location}"
+        if data.scenario.value == WRONG_TYPE and kind in kinds:
+            kind += " again"
+        kinds.setdefault(kind, []).append(case)
     rounds = [[rng.choice(alike) for alike in kinds.values()] for kinds in places.values()]
-    for each in rounds:
-        rng.shuffle(each)
     return [each for each in chain.from_iterable(zip_longest(*rounds)) if each is not None]
 
 
@@ -91,7 +96,9 @@ def place(case: Any) -> str:
         return ""
     if data.parameter_location.name != "BODY":
         return str(data.parameter or "")
-    return str(data.description or "").rpartition(":")[0] or str(data.location or data.description)
+    said = str(data.description or "")
+    # "Missing required property: name" names it last, all others name it first.
+    return said if data.scenario.value == MISSING else said.rpartition(":")[0] or str(data.location or said)
 
 
 def _drawn(operation: Any, mode: Any, rng: random.Random, examples: int) -> Iterator[Any]:

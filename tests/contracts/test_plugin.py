@@ -47,7 +47,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def loaded() -> None:
     """Everything that sessions read: each forgets what it was first to import, and two of one module do not mix."""
     assert registry.checks()
-    assert items.Item
+    assert issubclass(items.Item, pytest.Item)
     settings = settle({"app": "mockserver:create_app", "apis": ("billing",)}, environ={}).settings
     with run.running(settings) as made:
         Calls.of(made, "billing", check="").call("listJournals", "vendor")

@@ -455,7 +455,7 @@ MAY = date(2026, 5, 31)
     ],
 )
 def test_an_acceptance_covers_what_it_names(row: dict[str, str], covers: bool) -> None:
-    accepted = Accepted(**{"code": "A102", **row}, reason="known", until=MAY)  # type: ignore[arg-type]  # texts, all
+    accepted = Accepted(**{"code": "A102", **row}, reason="known", until=MAY)
     (finding,) = acceptance.apply([FINDING], [accepted], MAY)
     assert finding.accepted == ("known" if covers else "")
 

@@ -223,8 +223,8 @@ def _writes(ask: Asking, app: MockServer, tokens: list[str | None]) -> Iterator[
 
 def _form(path: str, token: str, content: bytes, filename: str, media: str) -> Request:
     edge = "edge"
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: {media}\r\n\r\n'
-    body = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
+    named = f'Content-Disposition: form-data; name="file"; filename="{filename}"'
+    body = f"--{edge}\r\n{named}\r\nContent-Type: {media}\r\n\r\n".encode() + content + f"\r\n--{edge}--\r\n".encode()
     headers = {"authorization": f"Bearer {token}", "content-type": f"multipart/form-data; boundary={edge}"}
     return Request("POST", path, "", headers, body)
 

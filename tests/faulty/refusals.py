@@ -105,7 +105,7 @@ ROWS: tuple[Row, ...] = (
     (
         C,
         "another-word",
-        "S309",
+        "S309 S304",
         "",
         "What is not found is told with another word.",
         _worded(_set("error", "missing"), status=404),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,6 +30,8 @@ TYPES: Mapping[str, tuple[str, str]] = {
 """fileType -> media type, and the end of the file's name; "" where there is no file"""
 _CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}c"
 _VALUE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}v"
+_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_FIGURE = re.compile(rb"\((-?[0-9]+\.[0-9]{2})(?: [A-Z]{3})?\) ?Tj")
 Listed = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """Account, invoice and document, as its summary lists them"""
 
@@ -77,14 +80,14 @@ def _judged(p: Probe, caller: Caller, listed: Listed) -> Iterator[Finding]:
     told = _name(answer.headers.get("content-disposition", ""))
     length = answer.headers.get("content-length")
     if answer.media != media:
-        yield _wrong(p, "F702", exchange, f"{kind} type", media, answer.media or "none", "M")
+        yield _wrong(p, "F702", exchange, "type", media, answer.media or "none", "M")
     elif suffix and told != name:
-        yield _wrong(p, "F702", exchange, f"{kind} name", name, told or "none", "M")
+        yield _wrong(p, "F702", exchange, "name", name, told or "none", "M")
     elif length is not None and length != str(len(answer.content)):
-        yield _wrong(p, "F702", exchange, f"{kind} length", length, f"{len(answer.content)} bytes", "M")
+        yield _wrong(p, "F702", exchange, "length", length, f"{len(answer.content)} bytes", "M")
     elif (fault := _fault(kind, answer.content)) is not None:
-        yield _wrong(p, "F704", exchange, kind, f"a document of {media}", fault, "M")
-    elif suffix == "xlsx" and (total := _total(answer.content)) != _amount(invoice):
+        yield _wrong(p, "F704", exchange, "bytes", f"a document of {media}", f"{kind}: {fault}", "M")
+    elif (total := TOTALS.get(suffix, _none)(answer.content)) not in (None, _amount(invoice)):
         yield _wrong(
             p, "F705", exchange, f"{kind} total", f"{_amount(invoice)}, as the invoice has it", f"{total}", "M"
         )
@@ -98,13 +101,13 @@ def _again(
     """The same once more, and as plain bytes."""
     again = p.expect(p.call(OPERATION, caller, params, query=query), 200)
     if again.answer.content != exchange.answer.content:
-        yield _wrong(p, "F701", again, f"{kind} again", "the same bytes as before", "others", "M", exchange)
+        yield _wrong(p, "F701", again, "again", "the same bytes as before", "others", "M", exchange)
         return
     plain = p.expect(p.call(OPERATION, caller, params, query=query, headers={"accept": OCTETS}), 200)
     if plain.answer.content != exchange.answer.content:
-        yield _wrong(p, "F701", plain, f"{kind} as bytes", "the same bytes as before", "others", "M", exchange)
+        yield _wrong(p, "F701", plain, "as bytes", "the same bytes as before", "others", "M", exchange)
     elif plain.answer.media != OCTETS:
-        yield _wrong(p, "F702", plain, f"{kind} as bytes", OCTETS, plain.answer.media, "M")
+        yield _wrong(p, "F702", plain, "as bytes", OCTETS, plain.answer.media, "M")
 
 
 def _name(disposition: str) -> str:
@@ -136,16 +139,38 @@ def _fault(kind: str, content: bytes) -> str | None:
     return None if re.fullmatch(r"https?://\S+", text) else f"{text[:60]!r}, which is no address"
 
 
+def _none(content: bytes) -> Decimal | None:
+    return None
+
+
 def _total(content: bytes) -> Decimal | None:
     """The last figure of a workbook's first page, which is its total; None where there is no figure."""
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         page = min(each for each in book.namelist() if each.startswith("xl/worksheets/"))
         root = ElementTree.fromstring(book.read(page))
     figures = [cell.findtext(_VALUE) for cell in root.iter(_CELL) if cell.get("t", "n") == "n"]
+    return _money([each for each in figures if each is not None])
+
+
+def _printed(content: bytes) -> Decimal | None:
+    """The last amount that a PDF prints as plain text; None where there is none, as in one of glyphs alone."""
+    texts = []
+    for packed in _STREAM.findall(content):
+        try:
+            texts.append(zlib.decompress(packed))
+        except zlib.error:
+            continue
+    return _money([each.decode() for each in _FIGURE.findall(b"\n".join(texts))])
+
+
+def _money(figures: list[str]) -> Decimal | None:
     try:
-        return Decimal(str([each for each in figures if each is not None][-1])).quantize(Decimal("0.01"))
+        return Decimal(figures[-1]).quantize(Decimal("0.01"))
     except (IndexError, InvalidOperation):
         return None
+
+
+TOTALS = {"xlsx": _total, "pdf": _printed}
 
 
 def _wrong(

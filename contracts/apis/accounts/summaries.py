@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.apis.accounts.stage import LOOK, Stage, rows
 from contracts.findings import Finding
-from contracts.probe import Nothing, Probe
+from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.wire import Caller, Exchange
 
@@ -45,13 +45,13 @@ def read(p: Probe) -> Iterator[Exchange]:
 
 
 def _days(record: Any) -> Iterator[tuple[str, str, date]]:
-    """(member, id, day) of everything that has one."""
+    """(member, id, day) of every invoice and payment. Raises Blocked for what is no date."""
     for member, key in DATED.items():
         for each in rows(record, member) if isinstance(record, dict) else ():
             try:
                 yield member, str(each.get(key)), date.fromisoformat(str(each.get("date")))
             except ValueError:
-                continue  # that it is no date is told by the schema
+                raise Blocked(f"{each.get('date')!r} is no date; the schema says what is") from None
 
 
 @check(
@@ -174,7 +174,7 @@ def invoices(p: Probe, case: str) -> Iterator[Finding]:
             order = [(-day.toordinal(), id) for name, id, day in _days(record) if name == member]
             if order != sorted(order):
                 came = ", ".join(str(each.get("date")) for each in rows(record, member)[:6])
-                yield _wrong(p, "Q503", exchange, member, "the newest first, then by id", came, "M")
+                yield _wrong(p, "Q503", exchange, "date", "the newest first, then by id", f"{member} of {came}", "M")
             ids = [str(each.get(key)) for each in rows(record, member)]
             if len(set(ids)) != len(ids):
                 yield _wrong(p, "M606", exchange, key, f"a {key} that is one's own", "one stands twice", "S, M")

@@ -40,7 +40,10 @@ def tokens(p: Probe, case: str) -> Iterator[Finding]:
             exchange = p.call(case, p.nobody, body=body)
             if exchange.status != p.status("body"):
                 expected = f"{p.status('body')}: {subject}"
-                yield p.finding("S306", exchange, expected=expected, source="O", place=SPEC, subject=subject)
+                first = p.facts.first("S306", subject, operation)
+                yield p.finding(
+                    "S306", exchange, operation=first, expected=expected, source="O", place=SPEC, subject=subject
+                )
                 return
             # Some wrong attempts in a row lock a user; a right one in between sets the count back.
             p.expect(p.call(case, p.nobody, body=right), 200)

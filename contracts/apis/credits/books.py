@@ -11,6 +11,8 @@ from typing import Any
 from contracts.apis.credits.ground import ZERO, Ground, Row, money
 from contracts.probe import Blocked, Nothing
 
+FEW = 3
+"""So many of one sort are asked for by locator, to tell what the others are"""
 ON_INVOICES = ("invoice", "invoiceItem")
 REST = ("draft", "validated", "requested", "executing", "failed", "cancelled", "discarded")
 """States of a payment in which none of its money has gone anywhere"""
@@ -150,7 +152,18 @@ class Books:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Everything that there is a credit of, by locator."""
-        return {each.locator: each for each in self._all if each.locator not in self._own}
+        return {each.locator: each for each in self._all if each.locator not in self._own | self._strangers}
+
+    @cached_property
+    def _strangers(self) -> frozenset[str]:
+        """What lists show, and neither the summary nor a reading knows: a leak, which is another check's matter."""
+        shown = {each.get("locator") for each in self.credits}
+        found: set[str] = set()
+        for kind in KINDS.values():
+            odd = [each.locator for each in self._all if each.kind is kind and each.locator not in shown | self._own]
+            if odd and not any(self.ground.finds(kind.reading, each) for each in odd[:FEW]):
+                found.update(odd)
+        return frozenset(found)
 
     @cached_property
     def credits(self) -> list[Row]:

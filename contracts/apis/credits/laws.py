@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.apis.credits.books import KINDS, Books, Entry
+from contracts.apis.credits.books import KINDS, Books, Entry, Kind
 from contracts.apis.credits.ground import APIS, Ground, Row
 from contracts.findings import Finding
 from contracts.probe import Probe
@@ -23,13 +23,15 @@ def summary(p: Probe, case: str) -> Iterator[Finding]:
     shown = {str(each.get("locator")): each for each in books.credits}
     for locator, entry in books.entries.items():
         if locator not in shown:
-            yield from _left_out(ground, entry)
+            came, beside = f"{entry.name} is in none", [entry.kind.listing]
+            yield ground.wrong("R202", "fetchCredits", entry.kind.type, "a credit of each", came, "S, I", beside=beside)
             continue
         wrong = list(_same(ground, entry, shown[locator]))
         yield from wrong or _times(ground, entry, shown[locator])
-    for locator, credit in shown.items():
-        if locator not in books.entries:
-            yield from _unknown(ground, credit)
+    unknown = [credit for locator, credit in shown.items() if locator not in books.entries]
+    if not any(_is_foreign(ground, each) for each in unknown):
+        for each in unknown:
+            yield from _unknown(ground, each)
 
 
 def _same(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:
@@ -51,18 +53,10 @@ def _same(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:
             return
 
 
-def _left_out(ground: Ground, entry: Entry) -> Iterator[Finding]:
-    """What no credit sums up; a list that shows what is another tenant's is another check's matter."""
-    if ground.finds(entry.kind.reading, entry.locator):
-        came, beside = f"{entry.name} is in none", [entry.kind.listing]
-        yield ground.wrong("R202", "fetchCredits", entry.kind.type, "a credit of each", came, "S, I", beside=beside)
-
-
 def _unknown(ground: Ground, credit: Row) -> Iterator[Finding]:
     """A summary of nothing that its list shows: the list leaves it out, or there is no such thing."""
-    kind = next((each for each in KINDS.values() if each.type == credit.get("creditType")), None)
-    locator = str(credit.get("locator"))
-    if kind is None or ground.is_elsewhere(kind.reading, locator):
+    kind, locator = _kind(credit), str(credit.get("locator"))
+    if kind is None:
         return
     if ground.finds(kind.reading, locator):
         came = "it is there, and not in the list"
@@ -71,6 +65,16 @@ def _unknown(ground: Ground, credit: Row) -> Iterator[Finding]:
         yield ground.wrong(
             "M606", "fetchCredits", kind.type, f"a {kind.entity} of every locator", f"{locator} is none", "S, I"
         )
+
+
+def _kind(credit: Row) -> Kind | None:
+    return next((each for each in KINDS.values() if each.type == credit.get("creditType")), None)
+
+
+def _is_foreign(ground: Ground, credit: Row) -> bool:
+    """Whether it is known to be of another tenant; a summary that shows such things is another check's matter."""
+    kind = _kind(credit)
+    return kind is not None and ground.is_elsewhere(kind.reading, str(credit.get("locator")))
 
 
 def _times(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:

@@ -58,8 +58,6 @@ class Stage(stage.Stage):
         super().__init__(p)
         self.ground = Ground(p)
         self.touching, self.bodies = Touching(self.ground), Bodies(self)
-        self.told_before: dict[tuple[str, str], str] = {}
-        """code and subject of what the stories found -> the story"""
         self.tokens = 0
         """access tokens that were issued by this run"""
         self.resting: dict[str, Decimal] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -35,20 +36,17 @@ def cases(api: Api) -> Sequence[str]:
 )
 def money_moves(p: Probe, case: str) -> Iterator[Finding]:
     assert isinstance(p.stage, Stage)
-    ground, told = p.stage.ground, p.stage.told_before
-    if not told:
+    ground = p.stage.ground
+    if not p.stage.resting:
         p.stage.reopen()
         p.stage.resting = _resting(ground)
     found = list(STORIES[case](p))
-    new = [each for each in found if told.setdefault((each.code, each.subject), case) == case]
-    yield from new
+    for each in found:
+        # Most of what moves money does it in one way: the same fault elsewhere is told of where it was seen first.
+        yield replace(each, operation=p.facts.first(each.code, each.subject, p.operation(each.operation)))
     if found:
         now = _resting(ground)
         ground.spoiled |= {each for each in now if now[each] != p.stage.resting[each]}
-    for each in found:
-        if each not in new:
-            # Most of what moves money does it in one way: the same fault elsewhere is told once.
-            raise Blocked(f"{each.code} {each.subject}, as of {told[each.code, each.subject]}")
 
 
 def _resting(ground: Ground) -> dict[str, Decimal]:

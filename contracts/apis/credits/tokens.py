@@ -9,7 +9,7 @@ from typing import Any
 from contracts.apis.credits.ground import APIS, SPEC
 from contracts.apis.credits.stage import Stage
 from contracts.findings import Finding
-from contracts.probe import Nothing, Probe
+from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.settings import Mode
 from contracts.wire import Caller, Exchange
@@ -67,6 +67,7 @@ def _rights(p: Probe, token: Caller, issued: Exchange) -> Iterator[Finding]:
     for other in scopes[:1]:
         away = p.call("fetchCredits", token, other, query="count=1")
         if away.status != p.status("scope"):
+            _scoped(p, p.operation("fetchCredits"))
             yield _wrong(p, "A108", away, issued, "tenants", f"{p.status('scope')}: it was issued for another tenant")
 
 
@@ -162,6 +163,7 @@ def tenants(p: Probe, case: str) -> Iterator[Finding]:
             reaches = tenant in caller.grants or bool({"any", f"type:{kind}"} & kinds)
             exchange = p.call(_listing(p, caller), caller, {scope.parameter: tenant}, query="count=1")
             if (exchange.status == p.status("scope")) is reaches:
+                _scoped(p, _listing(p, caller))
                 right = "let through" if reaches else p.status("scope")
                 expected = f"{right}: assigned {', '.join(caller.grants)}, the tenant is {kind}"
                 yield p.finding("A108", exchange, expected=expected, source="D", subject=f"{caller.role} {kind}")
@@ -173,3 +175,14 @@ def _listing(p: Probe, caller: Caller) -> Operation:
         if each.does == "list" and each.below is None and caller.role in each.roles:
             return each
     raise Nothing(f"{caller.name} may list nothing")
+
+
+def _scoped(p: Probe, operation: Operation) -> None:
+    """Raise Blocked where nobody's rights to an operation are bound to tenants: that is another check's matter."""
+    for caller in p.may(operation):
+        plain = caller.grants and not any(each == "any" or ":" in each for each in caller.grants)
+        others = [p.scope(each) for each in p.callers if not set(p.scope(each).values()) & set(caller.grants)]
+        for other in others[:1] if plain else ():
+            if p.call(operation, caller, other, query="count=1").status == p.status("scope"):
+                return
+    raise Blocked("rights hold in tenants that nobody was assigned; see access.scope")
