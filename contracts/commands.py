@@ -13,6 +13,7 @@ from typing import Any
 from contracts import acceptance, callers, interrupts
 from contracts.asking import JOURNALS, Asked, settle
 from contracts.findings import Result
+from contracts.following import fold
 from contracts.mistakes import Mistake, near
 from contracts.redaction import Redaction
 from contracts.settings import Settings
@@ -97,7 +98,7 @@ def _ran(settings: Settings, quiet: bool) -> Result:
 def _accept(result: Result, settings: Settings) -> None:
     """Mark what is accepted, and tell of acceptances that are over, or that nothing was found for."""
     today = date.today()
-    result.findings = acceptance.apply(result.findings, settings.accepted, today)
+    result.findings = fold(acceptance.apply(result.findings, settings.accepted, today))
     whole = not (result.stopped or settings.only or settings.skip)
     for note in acceptance.notes(result.findings, settings.accepted, today, whole=whole):
         print(f"contracts: {note}", file=sys.stderr)

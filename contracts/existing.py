@@ -47,6 +47,21 @@ def path(p: Probe, operation: Operation, caller: Caller) -> dict[str, str]:
     raise Nothing(f"{caller.name} sees nothing that {operation.id} could be called on")
 
 
+def ghosts(p: Probe, operation: Operation) -> dict[str, str]:
+    """Ids that cannot be, for a path; a reading gets them even where nothing has shown yet that they are unknown.
+
+    Raises Blocked for a write that could meet something after all.
+    """
+    start = first(operation)
+    try:
+        return p.ghosts(operation)
+    except Blocked:
+        if operation.method != "GET" or start is None:
+            raise
+    found = {} if operation.key is None else {operation.key: p.facts.shape(operation.entity)}
+    return {**found, start[0]: p.facts.shape(start[1])}
+
+
 def children(p: Probe, operation: Operation, caller: Caller, above: Mapping[str, str]) -> list[str]:
     """Ids of what lies below an object, as its list shows to this caller, or the object itself where there is none.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -188,7 +189,7 @@ class Facts:
         return best[1] if best is not None else None
 
     def ids(self, entity: str, caller: Caller, scope: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Ids of an entity that a caller can be expected to reach, each once. scope: instead of the one they ask with"""
+        """Ids of an entity that a caller can be expected to reach, each once. scope: instead of their own"""
         found = self._ids(entity, caller, self._probe.scope(caller) if scope is None else scope, frozenset())
         return iter(dict.fromkeys(found))
 
@@ -216,6 +217,8 @@ class Facts:
         self, operation: Operation, caller: Caller, scope: Mapping[str, str], passed: frozenset[str]
     ) -> Iterator[Row]:
         """The rows of a list as the caller sees them, or, where that may not be asked, as another in the same scope."""
+        from contracts.probe import Blocked
+
         p = self._probe
         may = [each for each in p.may(operation) if dict(scope) in self.reaches(each)]
         asker = caller if caller in may else next(iter(may), None)
@@ -227,7 +230,8 @@ class Facts:
             ids = dict.fromkeys(self._ids(operation.below, asker, scope, passed))
             above = [{**scope, operation.parent: id} for id in list(ids)[:TRIES]]
         for params in above:
-            yield from self.rows(operation, asker, params)
+            with suppress(*((Blocked,) if operation.below is not None else ())):
+                yield from self.rows(operation, asker, params)
 
     def ghost(self, entity: str) -> str:
         """An id of the right form that cannot be, seen to be unknown. Raises Blocked if it is known after all."""

@@ -60,6 +60,8 @@ class Finding:
     steps: tuple[Exchange, ...] = ()
     accepted: str = ""
     """why it is accepted (contracts.toml), where it is"""
+    follows: str = ""
+    """the finding that it only follows from, where there is one (following.py)"""
     also: int = 0
     """how often it was found beside this once"""
     case: str = ""

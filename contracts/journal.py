@@ -1,11 +1,11 @@
-"""What a run made: written to a file before each call that creates, so that what a killed run left can be taken away."""
+"""What a run made, written to a file before each call that creates: so what a killed run left can be taken away."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -31,7 +31,7 @@ class Thing:
 
 
 class Journal:
-    """One file of JSON lines: `target` first, then `intent` before a call, `made` after it, `gone` when it is away again.
+    """One file of JSON lines: `target` first, then `intent` before a call, `made` after it, `gone` when it is away.
 
     A line is on disk before the call that it speaks of is sent. Without a path nothing is written.
     """
@@ -74,11 +74,25 @@ class Journal:
             return
         if self._file is None:
             self._file = _opened(self.path)
+            _alone(self._file)
             self._file.write(json.dumps({"target": self._target}) + "\n")
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         if surely:
             os.fsync(self._file.fileno())
+
+
+def _alone(file: TextIO) -> bool:
+    """Take a journal for this process alone until it ends; whether that could be."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system; nobody is told then
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _opened(path: Path) -> TextIO:
@@ -106,33 +120,29 @@ class Entry:
 
 def left(path: Path) -> tuple[str, list[Entry]]:
     """The target of a journal, and what it does not say is gone, oldest first. Raises Mistake."""
-    target, entries = "", {}
+    target = ""
+    entries: dict[int, dict[str, Entry]] = {}
     for number, line in enumerate(_lines(path), start=1):
         try:
             said = json.loads(line)
             if "target" in said:
                 target = str(said["target"])
             elif "intent" in said:
-                entries[said["intent"]] = _entry(said)
+                entries[said["intent"]] = {"": _entry(said)}
             elif "made" in said:
+                # One call may make several; the first of them answers the intent.
                 known = entries[said["made"]]
-                entries[said["made"]] = Entry(
-                    known.number,
-                    known.api,
-                    known.operation,
-                    said["entity"],
-                    known.caller,
-                    said["params"],
-                    known.tag,
-                    said["id"],
-                )
+                intent = known.pop("", None) or next(iter(known.values()))
+                made = replace(intent, entity=said["entity"], params=said["params"], id=said["id"])
+                entries[said["made"]] = {**known, made.id: made}
             else:
-                entries.pop(said["gone"], None)
+                of = entries.get(said["gone"], {})
+                of.pop(said.get("id", ""), None)
         except (ValueError, KeyError, TypeError):
             if line.endswith("\n"):
                 raise Mistake(f"{path}:{number}: no line of a journal; is it one?") from None
             # The last line may have been cut off together with the run.
-    return target, list(entries.values())
+    return target, [entry for of in entries.values() for entry in of.values()]
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -162,6 +172,9 @@ def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
 
     remains = 0
     for path in paths:
+        with path.open(encoding="utf-8") as held:
+            if not _alone(held):
+                raise Mistake(f"{path}: its run is still going; wait until it has ended, or end it.")
         target, entries = left(path)
         if not entries:
             path.unlink()

@@ -106,7 +106,8 @@ def swapped(body: Any) -> Iterator[Mutation]:
 def odd(body: Any) -> Iterator[Mutation]:
     """The body with what may be right or wrong, but must not make a server fail."""
     yield Mutation("body", "a list", [body])
-    yield Mutation("body", "200 lists in each other", json.loads("[" * 200 + "]" * 200))
+    for depth in (30, 300):
+        yield Mutation("body", f"{depth} objects in each other", json.loads('{"a":' * depth + "1" + "}" * depth))
     for name, value in body.items() if isinstance(body, dict) else ():
         if isinstance(value, str):
             yield Mutation(name, "nothing", {**body, name: ""})
@@ -239,6 +240,10 @@ def _is_nullable(schema: Mapping[str, Any]) -> bool:
 def _whole(resolve: Resolve, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema with references followed and `allOf` put together."""
     found = resolve(schema)
+    ways = [resolve(each) for each in (*found.get("anyOf", ()), *found.get("oneOf", ()))]
+    if ways and all(each.get("type") == "string" and each.get("format") in FORMATS for each in ways):
+        # A text in one of several forms: what is none of the narrowest is none of them.
+        return {**{name: value for name, value in found.items() if name not in ("anyOf", "oneOf")}, **ways[-1]}
     if "allOf" not in found:
         return found
     merged: dict[str, Any] = {name: value for name, value in found.items() if name != "allOf"}

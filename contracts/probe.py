@@ -76,6 +76,8 @@ class Probe:
         self.oracle, self.facts = Oracle(api), Facts(self)
         lent = {entity: tuple(ids) for entity, ids in settings.lend.get(api.name, {}).items()}
         self.guard = Guard(api, settings.mode, lent=lent)
+        self.misworded = False
+        """whether a refusal has broken the spec, so that its words need not be told again"""
         self.things: list[tuple[int, Thing]] = []
         """what was made, with its number in the journal, oldest first"""
         self._report, self._note, self._walk, self._seen = report, note, walk, seen
@@ -312,6 +314,7 @@ class Probe:
     def _judge(self, exchange: Exchange) -> None:
         self._seen(exchange)
         breaches = list(self.oracle.judge(exchange))
+        self.misworded = self.misworded or (bool(breaches) and exchange.status >= 400)
         for finding in () if breaches else envelope.findings(self, exchange):
             self._report(finding)
         for breach in breaches:

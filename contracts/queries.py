@@ -77,7 +77,9 @@ class Known:
     def ask(self, question: str) -> Exchange:
         """The answer to a question, of ids alone: what else rows show is known."""
         paging = self.listing.p.api.conventions.paging
-        asked = "&".join(filter(None, (question, f"select=-*,{self.listing.key}", f"{paging['limit']}={paging['cap']}")))
+        asked = "&".join(
+            filter(None, (question, f"select=-*,{self.listing.key}", f"{paging['limit']}={paging['cap']}"))
+        )
         return self.listing.ask(asked + self.more)
 
     def ids(self, exchange: Exchange) -> list[str]:
@@ -125,7 +127,9 @@ def compare(operator: str, found: Member, value: Any) -> Question:
     text = f"{operator}({found.path},{literal(value, found.kind)})"
     if operator in _SIGNS:
         sign = _SIGNS[operator]
-        return Question(text, lambda row: _is(member(row, found.path), lambda one: sign(one, value)), _name(operator, found))
+        return Question(
+            text, lambda row: _is(member(row, found.path), lambda one: sign(one, value)), _name(operator, found)
+        )
     if operator == "eq":
         return Question(text, lambda row: member(row, found.path) == value, _name(operator, found))
     return Question(text, lambda row: member(row, found.path) != value, _name(operator, found))
@@ -142,7 +146,9 @@ def unset(operator: str, found: Member) -> Question:
     """Rows without a value, or, for `ne`, with one."""
     wanted = operator == "eq"
     return Question(
-        f"{operator}({found.path},null())", lambda row: (member(row, found.path) is None) is wanted, f"{operator} null()"
+        f"{operator}({found.path},null())",
+        lambda row: (member(row, found.path) is None) is wanted,
+        f"{operator} null()",
     )
 
 

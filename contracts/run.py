@@ -163,7 +163,18 @@ def run(settings: Settings, *, progress: Progress | None = None, redact: Callabl
             made.result.stopped = str(reason)
         except KeyboardInterrupt:
             made.result.stopped, made.result.interrupted = "interrupted.", True
+        _drop_strangers(made)
     return made.result
+
+
+def _drop_strangers(made: Running) -> None:
+    """See that no token passes for a known one that was never let in: what it was refused says nothing of rights."""
+    names = made.sender.strangers
+    if not names:
+        return
+    made.result.findings = [each for each in made.result.findings if each.caller not in names]
+    told = f"{', '.join(names)}: every call was answered 401; the token is wrong or has expired, renew it."
+    made.result.stopped = made.result.stopped or told
 
 
 def plan(settings: Settings, apis: Sequence[Api]) -> list[tuple[Check, Api, list[str]]]:

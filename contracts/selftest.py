@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from contracts.findings import Finding, Result
+from contracts.following import fold
 from contracts.mistakes import Mistake, near
 
 SEEDS = (1, 2, 3)
@@ -233,8 +234,9 @@ def _against(defect: Planted, seed: int, **selected: Sequence[str]) -> Outcome:
     except Exception as error:  # whatever a check makes of such a server is a fault of the check, and told as that
         return Outcome(defect.name, (), (), 0, 0.0, " ".join(f"{type(error).__name__}: {error}".split()))
     right = tuple(_line(each) for each in result.findings if names(defect, each))
+    heads = [each for each in fold(result.findings) if not each.follows]
     # Without a right one, those of the right code elsewhere are told, too.
-    other = tuple(_line(each) for each in result.findings if not right or each.code not in defect.codes)
+    other = tuple(_line(each) for each in heads if not right or each.code not in defect.codes)
     return replace(_outcome(defect.name, result), right=right, other=other)
 
 

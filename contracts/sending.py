@@ -12,7 +12,7 @@ from typing import TextIO
 from contracts.target import Target
 from contracts.wire import Answer, Caller, Exchange, Request
 
-REFUSED = 8
+REFUSED = 4
 """So many calls in a row, by callers who should be known, that were answered with 401 end the run."""
 PATIENCE = 3
 """How often a call is repeated that was told to come later."""
@@ -74,6 +74,11 @@ class Sender:
             self._note(request, caller, answer, api, operation, check, safety)
             for (request, caller), answer in zip(calls, answers, strict=True)
         ]
+
+    @property
+    def strangers(self) -> list[str]:
+        """Callers who should be known, and whose every call was answered 401."""
+        return [name for name, count in self._refused.items() if count > 0]
 
     def close(self) -> None:
         if self._wire is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -68,20 +68,17 @@ class Writing:
         """Whether another member rightly moves when one is written."""
         return False
 
-    def half_wrong(self, operation: Operation, caller: Caller) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
-        """Two parts of a body: one that is right, one that must be refused; (None, {}) where there are no two."""
+    def half_wrong(self, operation: Operation, caller: Caller) -> Iterator[Mapping[str, Any]]:
+        """Bodies of which a part is right, and another must be refused; none where there are no two parts."""
         names = [path for path in self.p.api.visibility[operation.entity].written_by(caller.role) if "." not in path]
         texts = [name for name in names if self._is_text(operation, name)]
-        for good in texts:
-            for bad in names:
-                schema = self.written(operation, bad)
-                if bad != good and schema is not None:
-                    dated = "date" in str(schema.get("format"))
-                    return self._other(operation, good), {bad: "no date" if dated else [[]]}
-        return None, {}
+        bad = next((name for name in reversed(names) if name not in texts[:1] and self.written(operation, name)), None)
+        if texts and bad is not None:
+            yield {**self.right(operation, texts, bad), bad: [[]]}
 
-    def _other(self, operation: Operation, name: str) -> Mapping[str, Any]:
-        return {name: self.value(operation, name, None)}
+    def right(self, operation: Operation, texts: Sequence[str], *without: str) -> Mapping[str, Any]:
+        """New values for members of any text."""
+        return {name: self.value(operation, name, None) for name in texts if name not in without}
 
     def _is_text(self, operation: Operation, name: str) -> bool:
         schema = self.written(operation, name)

@@ -149,7 +149,7 @@ def test_every_api_is_tried() -> None:
 
 
 def test_every_accepted_failure_has_a_reason_and_a_narrow_place() -> None:
-    rows = tomllib.loads((ROOT / "tests/schemathesis/accepted.toml").read_text(encoding="utf-8"))["accepted"]
+    rows = tomllib.loads((ROOT / "contracts/conformance/accepted.toml").read_text(encoding="utf-8"))["accepted"]
     assert len({(row["api"], row["name"]) for row in rows}) == len(rows)
     for row in rows:
         assert row["api"] in CALLERS, row["name"]

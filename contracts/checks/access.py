@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from contracts.existing import first, path, required_query
+from contracts.existing import first, ghosts, path, required_query
 from contracts.findings import Finding, Verdict
 from contracts.guard import Unsafe
 from contracts.likeness import difference
@@ -310,7 +310,7 @@ def harmless(p: Probe, capability: Capability, caller: Caller) -> tuple[Request,
         if operation.method != "GET":
             raise Nothing(f"{operation.id}: a missing object is answered before, or as, a missing right; {UNTRIED}")
         return _reading(p, capability, caller)
-    params, headers, content = p.ghosts(operation), _accept(p, capability), None
+    params, headers, content = ghosts(p, operation), _accept(p, capability), None
     # What could create needs a body that cannot be read, wherever its path leads.
     if operation.method != "GET" and (operation.does in ("create", "sync", "own", "replace") or start is None):
         if start is None and not operation.open and not _precedes(p, "role", "body"):

@@ -101,6 +101,7 @@ def _shown(p: Probe, operation: Operation, exchange: Exchange, thing: Thing) -> 
 
 def _late(p: Probe, exchange: Exchange, thing: Thing, came: str) -> Finding:
     reader = p.stage.reader(thing)
+    p.stage.stale.add(thing.entity)
     return p.finding(
         "W408",
         exchange,
@@ -261,8 +262,8 @@ def _stamped(
     if then.get("created") != now.get("created"):
         yield _wrong(p, "W409", exchange, operation, "audit.created", "as it was", str(now.get("created")))
     at = member(now, "updated.at")
-    if not isinstance(at, str) or at <= str(member(then, "updated.at") or member(then, "created.at") or ""):
-        yield _wrong(p, "W409", exchange, operation, "audit.updated", "a later instant", str(at))
+    if not isinstance(at, str) or at < str(member(then, "updated.at") or member(then, "created.at") or ""):
+        yield _wrong(p, "W409", exchange, operation, "audit.updated", "an instant no earlier", str(at))
     elif member(now, "updated.by.id") is None:
         yield _wrong(p, "W409", exchange, operation, "audit.updated", "who did it", "nobody")
 
@@ -297,24 +298,23 @@ def _not_mine(p: Probe, operation: Operation, thing: Thing, caller: Caller) -> I
 
 def _refused(p: Probe, operation: Operation, thing: Thing, caller: Caller) -> Iterator[Finding]:
     """An update that is refused for one member leaves the others, too."""
-    good, bad = p.stage.half_wrong(operation, caller)
-    if good is None:
-        return
-    before = p.stage.look(thing, whole=True)
-    exchange = _put(p, operation, thing, {**good, **bad})
-    if exchange.status < 400:
-        return  # that it is accepted is another check's matter
-    after = p.stage.look(thing, whole=True)
-    if after != before:
-        yield p.finding(
-            "W405",
-            exchange,
-            expected="an object that is as it was",
-            came=difference(before, after),
-            source=p.source("body"),
-            place="access",
-            subject=f"{operation.entity} refused update",
-        )
+    for body in p.stage.half_wrong(operation, caller):
+        before = p.stage.look(thing, whole=True)
+        exchange = _put(p, operation, thing, body)
+        if exchange.status < 400:
+            return  # that it is accepted is another check's matter
+        after = p.stage.look(thing, whole=True)
+        if after != before:
+            yield p.finding(
+                "W405",
+                exchange,
+                expected="an object that is as it was",
+                came=difference(before, after),
+                source=p.source("body"),
+                place="access",
+                subject=f"{operation.entity} refused update",
+            )
+            return
 
 
 @check(

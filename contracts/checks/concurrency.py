@@ -8,7 +8,7 @@ from typing import Any
 from contracts import values
 from contracts.findings import Finding
 from contracts.journal import Thing
-from contracts.probe import Nothing, Probe, member
+from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.registry import check
 from contracts.routes import outcomes
 from contracts.settings import Mode
@@ -68,6 +68,7 @@ def both_kept(p: Probe, case: str) -> Iterator[Finding]:
         after = stage.look(thing)
         for body, exchange in zip(bodies, exchanges, strict=True):
             if exchange.status < 300 and not is_kept(body, after):
+                _one_by_one(p, operation, thing, bodies)
                 yield p.finding(
                     "W410",
                     exchange,
@@ -79,6 +80,15 @@ def both_kept(p: Probe, case: str) -> Iterator[Finding]:
                     steps=exchanges,
                 )
                 return
+
+
+def _one_by_one(p: Probe, operation: Operation, thing: Thing, bodies: Sequence[Any]) -> None:
+    """Raise Blocked where the updates are not kept even one after the other."""
+    for body in bodies:
+        p.expect(_at_once(p, operation, thing, [body])[0])
+    after = p.stage.look(thing)
+    if not all(is_kept(body, after) for body in bodies):
+        raise Blocked(f"{operation.id}: updates are not kept, whether at once or not")
 
 
 def _texts(p: Probe, operation: Operation, role: str) -> list[str]:
@@ -120,6 +130,8 @@ def done_once(p: Probe, case: str) -> Iterator[Finding]:
         stage.allowed(operation)
         exchanges = p.at_once(operation, [(asked.caller, request)] * 2, asked.params)
         done = [each for each in exchanges if each.status < 300]
+        if len(done) > 1 and stage.play(asked).status < 300:
+            raise Blocked(f"{operation.id} is done again and again, whether at once or not")
         if len(done) != 1:
             yield p.finding(
                 "W411" if done else "W401",

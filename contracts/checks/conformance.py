@@ -23,7 +23,7 @@ from specs.tables import Api, Operation, Transition
 
 READS = 24
 """Generated requests of a reading, at most."""
-WRONG, RIGHT = 36, 12
+WRONG, RIGHT = 60, 12
 """Generated requests of a write that break the spec, and that fit it, at most."""
 STEPS = 2
 """Right requests of an operation that moves a state, at most: each needs an object of its own, or leaves one behind."""

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.facts import Row
 from contracts.findings import Finding
 from contracts.journal import Thing
-from contracts.probe import Nothing, Probe, member
+from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.registry import check
 from contracts.settings import Mode
 from contracts.wire import Caller, Exchange
@@ -45,6 +45,8 @@ def audit(p: Probe, case: str) -> Iterator[Finding]:
             except Nothing:
                 break
             after = stage.look(thing, whole=True)
+            if member(after, machine.field) != state:
+                raise Blocked(f"{case} {thing.id} does not stay in {state}")
             yield from _entered(p, machine, thing, before, after, state)
             before = after
 

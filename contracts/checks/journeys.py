@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from contracts.checks.machines import driven
 from contracts.findings import Finding
-from contracts.journeys import Found, Journey
-from contracts.probe import Probe
+from contracts.probe import Nothing, Probe
 from contracts.registry import check
 from contracts.settings import Mode
+from contracts.walks.journey import Found, Journey
 from specs.tables import Api
 
 
@@ -21,7 +21,7 @@ def entities(api: Api) -> Sequence[str]:
 @check(
     "journeys.walks",
     proves="whatever callers do in whatever order, every object is where its own steps led it",
-    codes=("W401", "W402", "W403", "W404", "W405", "W412", "A102", "A103"),
+    codes=("W401", "W402", "W403", "W404", "W405", "W408", "W412", "A102", "A103"),
     mode=Mode.FULL,
     cases=entities,
 )
@@ -30,6 +30,9 @@ def walks(p: Probe, case: str) -> Iterator[Finding]:
     journey.run()
     for found in list(journey.found.values()):
         yield told(journey, found)
+    # Walks that end because there is nothing more to walk with have been walks all the same.
+    if journey.stopped is not None and not (journey.tried and isinstance(journey.stopped, Nothing)):
+        raise journey.stopped
 
 
 def told(journey: Journey, found: Found) -> Finding:
@@ -40,12 +43,14 @@ def told(journey: Journey, found: Found) -> Finding:
         return p.finding(
             breach.code,
             exchange,
+            operation=breach.operation,
             expected=breach.expected,
             came=breach.came,
             source=breach.source,
             place="access" if breach.code in ("W404", "A102", "A103") else "machines",
             subject=breach.subject,
-            cell=breach.cell,
+            cell=breach.cell if breach.code.startswith("A") else "",
+            steps=found.exchanges if not breach.event else (),
         )
     short = journey.shortest(found)
     way = ", ".join(f"{each.event} by {each.caller}" for each in short.steps)

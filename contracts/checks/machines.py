@@ -111,6 +111,10 @@ def _walked(
         raise Blocked(f"{machine.entity} {thing.id} does not stay in {state}")
     exchange = stage.play(stage.case(operation, caller, thing))
     subject = f"{state} {row.event}"
+    if exchange.status == p.status("media") != p.status("state", machine.entity):
+        raise Blocked(f"{operation.id}: what is handed in is refused ({exchange.status})")
+    if exchange.status == p.status("state", machine.entity) and stage.state(thing) != state:
+        raise Nothing(f"{machine.entity} leaves {state} by itself before anybody can {row.event} it")
     if exchange.status >= 300:
         yield p.finding(
             "W401",
@@ -150,6 +154,7 @@ def _walked(
 
 def _late(p: Probe, exchange: Exchange, thing: Thing, state: str) -> Iterator[Finding]:
     """The first reading after a step told of the time before it, the second did not."""
+    p.stage.stale.add(thing.entity)
     yield p.finding(
         "W408",
         exchange,
@@ -248,6 +253,9 @@ def _tried(
     if before is None:
         wanted, source = p.status("find", machine.entity), p.source("find")
     exchange = stage.play(stage.case(operation, stage.acting(operation, thing), thing))
+    if exchange.status == p.status("media") != wanted:
+        p.walked(machine.entity, state, event, f"what is handed in is refused ({exchange.status})")
+        return False
     p.walked(machine.entity, state, event, "refused" if exchange.status >= 400 else "accepted")
     if exchange.status < 300:
         yield p.finding(

@@ -62,7 +62,8 @@ def _sent(p: Probe, operation: Operation, caller: Caller, params: dict[str, str]
 def _refused(p: Probe, exchange: Exchange, operation: Operation, there: set[str]) -> Iterator[Finding]:
     allow = {each.strip().upper() for each in exchange.answer.headers.get("allow", "").split(",") if each.strip()}
     if exchange.status == 405 and there <= allow <= there | ALWAYS:
-        yield from envelope.findings(p, exchange, operation=operation.id)
+        if not p.misworded:
+            yield from envelope.findings(p, exchange, operation=operation.id)
         return
     wrong = "Allow" if exchange.status == 405 else f"answered {exchange.status}"
     yield p.finding(

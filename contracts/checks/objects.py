@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 
 from contracts.checks.access import refusals
-from contracts.existing import children, first, paths, required_query
+from contracts.existing import children, first, ghosts, paths, required_query
 from contracts.findings import Finding
 from contracts.guard import Unsafe
 from contracts.journal import Thing
@@ -229,34 +229,21 @@ def missing(p: Probe, case: str) -> Iterator[Finding]:
     caller = next(iter(p.may(operation)), None)
     if caller is None:
         raise Blocked(f"no caller may {operation.id}; give one of {', '.join(sorted(operation.roles))} a token")
-    query, ghosts = required_query(p, operation), _ghosts(p, operation)
-    yield from _unknown(p, p.call(operation, caller, ghosts, query=query), {p.status("find", start[1])})
+    query, unknown = required_query(p, operation), ghosts(p, operation)
+    yield from _unknown(p, p.call(operation, caller, unknown, query=query), {p.status("find", start[1])})
     if operation.method != "GET":
         return
     if operation.key is not None and operation.parent is not None:
         for above in islice(p.facts.ids(start[1], caller), 1):
-            params = {**ghosts, start[0]: above}
+            params = {**unknown, start[0]: above}
             yield from _unknown(
                 p, p.call(operation, caller, params, query=query), {p.status("find", operation.entity)}, "below"
             )
     # What is no id at all may be told as such where the spec says how ids look.
     either = {p.status("find", start[1])} | ({p.status("query")} if _has_form(p, operation, start[0]) else set())
     wrong = MALFORMED[list(named(p.api)).index(case) % len(MALFORMED)]
-    params = {**ghosts, start[0]: wrong}
+    params = {**unknown, start[0]: wrong}
     yield from _unknown(p, p.call(operation, caller, params, query=query), either, "malformed")
-
-
-def _ghosts(p: Probe, operation: Operation) -> dict[str, str]:
-    """Ids that cannot be; for a reading even where nothing has shown yet that they are unknown, which is asked here."""
-    start = first(operation)
-    assert start is not None
-    try:
-        return p.ghosts(operation)
-    except Blocked:
-        if operation.method != "GET":
-            raise
-    found = {} if operation.key is None else {operation.key: p.facts.shape(operation.entity)}
-    return {**found, start[0]: p.facts.shape(start[1])}
 
 
 def _unknown(p: Probe, exchange: Exchange, expected: set[int], what: str = "") -> Iterator[Finding]:

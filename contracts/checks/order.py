@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.checks.access import UNREADABLE
-from contracts.existing import first, path, required_query
+from contracts.existing import first, ghosts, path, required_query
 from contracts.findings import Finding
 from contracts.guard import Unsafe
 from contracts.probe import Blocked, Nothing, Probe
@@ -170,7 +170,7 @@ def _caller(p: Probe, operation: Operation, faults: Faults) -> Caller:
 def _params(p: Probe, operation: Operation, caller: Caller, faults: Faults) -> dict[str, str]:
     """A path to what cannot be; to what is there where that must not be at fault, for readings alone."""
     if "find" in faults or first(operation) is None:
-        return p.ghosts(operation)
+        return ghosts(p, operation)
     if operation.method != "GET":
         raise Nothing(f"{operation.id} would be done to an object that is there")
     for reader in [caller, *p.may(operation)]:

@@ -63,7 +63,7 @@ class Pages:
 
     @property
     def bounded(self) -> bool:
-        """Whether the spec bounds the parameters: what is beyond is refused then, and answered as far as may be else."""
+        """Whether the spec bounds the parameters: what is beyond is refused then, else answered as far as may be."""
         return "minimum" in self.schema(self.limit) or "maximum" in self.schema(self.limit)
 
     def source(self, name: str) -> str:

@@ -1,21 +1,24 @@
-"""Whose rows lists show: own ones and no others, none left out, counted as they are, and as a reading by id has them."""
+"""Whose rows lists show: own ones and no others, none left out, counted, and as a reading by id has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from contracts.facts import Row
 from contracts.findings import Finding
-from contracts.listing import Listing, listings, operations
+from contracts.listing import Listing, leaves, listings, operations
 from contracts.probe import Nothing, Probe, member
+from contracts.readings import differs, read, reading, texts
 from contracts.registry import check
 from contracts.wire import Caller, Exchange
 from specs.tables import Api, Operation
 
-SAMPLE = 3
+SPOKEN = 5
+"""Objects that other lists speak of and that are asked for by id."""
+SAMPLE = 2
 """Rows of a list that are read by id, too."""
-JSON = "application/json"
 
 
 @check(
@@ -26,9 +29,11 @@ JSON = "application/json"
 )
 def lists(p: Probe, case: str) -> Iterator[Finding]:
     made = listings(p, case)
-    foreign = list(_foreign(p, made))
+    foreign = list(_foreign(p, made)) or list(_slipped(p, made))
     yield from foreign
-    if not foreign:
+    if foreign:
+        p.facts.faults.add(("R201", case))
+    else:
         yield from _missing(p, made)
         yield from _totals(p, made)
 
@@ -51,6 +56,43 @@ def _foreign(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:
                     steps=steps,
                 )
                 break
+
+
+def _slipped(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:
+    """R201: rows that the list as a whole does not show, and another page or another question does."""
+    told: set[str] = set()
+    for listing in made:
+        if listing.sees_all or listing.operation.below is not None or not listing.whole or listing.caller.role in told:
+            continue
+        for query in _questions(p, listing):
+            exchange = p.expect(listing.ask(query), 200)
+            over = [id for id in listing.ids(listing.shown(exchange)) if id not in listing.ids(listing.all())]
+            if over:
+                told.add(listing.caller.role)
+                yield p.finding(
+                    "R201",
+                    exchange,
+                    expected="no rows but those that the list shows as a whole",
+                    came=f"{over[0]}, and {len(over) - 1} more" if over[1:] else over[0],
+                    source=p.api.visibility[listing.operation.entity].source,
+                    place="visibility",
+                    subject=listing.caller.role,
+                    steps=(listing.first,),
+                )
+                break
+
+
+def _questions(p: Probe, listing: Listing) -> list[str]:
+    """What is asked for otherwise: a later page, and, where there are such, a filter and an order."""
+    paging = p.api.conventions.paging
+    size = f"{paging['limit']}={paging['cap']}" if paging else ""
+    queries = [f"{size}&{paging['offset']}=1"] if paging else []
+    if p.api.conventions.query == "rql":
+        queries.append(f"ne({listing.key},'x')&order=-{listing.key}&{size}")
+    for name, path in listing.operation.filters.items():
+        value = next((value for row in listing.all() for value in leaves(row, path)), None)
+        queries += [f"{name}={value}&{size}"] if value is not None else []
+    return queries
 
 
 Reason = tuple[str, str, Sequence[Exchange]]
@@ -85,7 +127,7 @@ def _above(p: Probe, listing: Listing, row: Row) -> tuple[str, Any] | None:
     word = operation.below[:1].lower() + operation.below[1:]
     for name in (f"{word}.{p.key(operation.below)}", operation.parent):
         value = member(row, name)
-        if name != listing.key and value is not None and value != listing.params[operation.parent]:
+        if name != listing.key and isinstance(value, str) and value != listing.params[operation.parent]:
             return name, value
     return None
 
@@ -131,6 +173,9 @@ def _lost(
         for id in (*p.facts.named(caller, "own", entity), *(each for each in granted if ":" not in each)):
             if id not in shown:
                 return id, "its settings name it", ()
+    referred = _referred(p, listing, shown)
+    if referred is not None:
+        return referred
     for other in made:
         if other.caller is caller or other.params != listing.params:
             continue
@@ -140,6 +185,38 @@ def _lost(
             if (own or same) and other.id(row) not in shown:
                 return other.id(row), f"{other.caller.name} is shown it", (other.first,)
     return None
+
+
+def _referred(p: Probe, listing: Listing, shown: set[str]) -> tuple[str, str, Sequence[Exchange]] | None:
+    """An object that other lists of the caller's speak of, that is there by id, and that the list does not show."""
+    found = p.reads(listing.operation.entity)
+    if listing.operation.below is not None or found is None or found.key is None or listing.caller not in p.may(found):
+        return None
+    spoken = dict.fromkeys(id for id in _spoken_of(p, listing) if id not in shown)
+    for id in list(spoken)[:SPOKEN]:
+        exchange = read(p, found, listing.caller, {**listing.params, found.key: id})
+        if (
+            exchange.status == 200
+            and p.facts.is_own(listing.operation.entity, exchange.json, listing.caller) is not False
+        ):
+            return id, "it is there by id", (exchange,)
+    return None
+
+
+def _spoken_of(p: Probe, listing: Listing) -> Iterator[str]:
+    """Ids of the list's entity in rows of other lists: told by their form, or by a row that says what it sums up."""
+    entity, api = listing.operation.entity, p.api
+    form = api.conventions.ids.get(entity)
+    pattern = re.compile(form.pattern) if form is not None and form.form == "groups" else None
+    word = entity[:1].lower() + entity[1:]
+    for each in api.operations.values():
+        if each.does != "list" or each.below is not None or each.entity == entity or listing.caller not in p.may(each):
+            continue
+        for row in p.facts.rows(each, listing.caller, listing.params):
+            if pattern is not None:
+                yield from (text for text in texts(row) if pattern.fullmatch(text))
+            elif word in row.values() and isinstance(row.get(listing.key), str):
+                yield row[listing.key]
 
 
 def _same_rows(p: Probe, listing: Listing, other: Caller) -> bool:
@@ -180,30 +257,6 @@ def with_reading(api: Api) -> Sequence[str]:
     return [id for id in operations(api) if reading(api, api.operations[id]) is not None]
 
 
-def reading(api: Api, listed: Operation) -> Operation | None:
-    """The operation that reads a row of a list by its id: of the same entity, else of one that has the same schema."""
-    schema = api.visibility[listed.entity].schema
-    same = [each for each in api.operations.values() if each.key is not None and _tells(api, each)]
-    for each in same:
-        if (each.entity, each.below) == (listed.entity, listed.below):
-            return each
-    return next((each for each in same if each.below is None and api.visibility[each.entity].schema == schema), None)
-
-
-def _tells(api: Api, operation: Operation) -> bool:
-    """Whether it answers with the object itself: a reading, or a download that can tell of the file, too."""
-    if operation.does == "read":
-        return True
-    path = operation.path.removeprefix(str(api.document["servers"][0]["url"]).rstrip("/"))
-    responses = api.document["paths"][path][operation.method.lower()]["responses"]
-    return operation.does == "download" and JSON in responses.get("200", {}).get("content", {})
-
-
-def read(p: Probe, operation: Operation, caller: Caller, params: Mapping[str, str], query: str = "") -> Exchange:
-    """Read one object, whatever is answered."""
-    return p.call(operation, caller, params, query=query, headers={"accept": JSON})
-
-
 @check(
     "rows.readings",
     proves="a row of a list is what a reading by its id tells, in whatever both have",
@@ -215,13 +268,15 @@ def readings(p: Probe, case: str) -> Iterator[Finding]:
     assert found is not None
     made = [each for each in listings(p, case) if each.all() and each.caller in p.may(found)]
     for listing in {each.caller.name: each for each in reversed(made)}.values():
-        yield from _differing(p, listing, found)
+        yield from _differing(p, listing, found, made)
     if not made:
         raise Nothing(f"{case} shows no rows to anybody who may ask for them by id")
 
 
-def _differing(p: Probe, listing: Listing, found: Operation) -> Iterator[Finding]:
-    rows = listing.all()
+def _differing(p: Probe, listing: Listing, found: Operation, made: Sequence[Listing]) -> Iterator[Finding]:
+    rows = [
+        row for row in listing.all() if _stranger(p, listing, row) is None and _elsewhere(p, listing, row, made) is None
+    ]
     chosen = p.facts.chance("readings", listing.operation.id, listing.caller.name).sample(rows, min(SAMPLE, len(rows)))
     assert found.key is not None
     answers = [read(p, found, listing.caller, {**listing.params, found.key: listing.id(row)}) for row in chosen]
@@ -245,23 +300,7 @@ def _differing(p: Probe, listing: Listing, found: Operation) -> Iterator[Finding
             came=came[:300],
             source=p.api.visibility[found.entity].source,
             place="visibility",
-            subject=name,
+            operation=listing.operation.id,
+            subject=f"{name} {found.id}",
             steps=(listing.first,),
         )
-
-
-def differs(one: Any, other: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """The first member that both have with different values: its dotted name, and the two."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in sorted((one.keys() & other.keys()) - {"$meta"}):
-            found = differs(one[key], other[key], f"{name}.{key}" if name else key)
-            if found is not None:
-                return found
-        return None
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for left, right in zip(one, other, strict=True):
-            found = differs(left, right, name)
-            if found is not None:
-                return found
-        return None
-    return None if one == other else (name or "the whole", one, other)

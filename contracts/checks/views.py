@@ -1,16 +1,18 @@
-"""What views leave out until it is asked for, and what they say about it."""
+"""What views leave out until it is asked for, and what they say about it; and that they leave out nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from contracts.checks.rows import read, reading
+from contracts.facts import Row
 from contracts.findings import Finding
 from contracts.listing import Listing, leaves, listings, operations
 from contracts.probe import Nothing, Probe, member
+from contracts.readings import read, reading
 from contracts.registry import check
-from contracts.wire import Exchange
+from contracts.veils import covers, merged, scalars, together, veil_of
+from contracts.wire import Caller, Exchange
 from specs.tables import Api, Operation
 
 
@@ -121,4 +123,76 @@ def _finding(
         place="visibility",
         operation=operation.id,
         subject=name,
+    )
+
+
+@check(
+    "visibility.shown",
+    proves="what a role may see of an object is there for it, as it is for whoever sees more",
+    codes=("R208",),
+    cases=operations,
+)
+def shown(p: Probe, case: str) -> Iterator[Finding]:
+    made = [each for each in listings(p, case) if each.all()]
+    callers = {each.caller.name for each in made}
+    if not made:
+        raise Nothing(f"{case} shows no rows to anybody")
+    if len(callers) < 2:
+        return
+    told: dict[tuple[str, str], Finding] = {}
+    for listing in made:
+        whole = together(p, listing)
+        veil = veil_of(p.api, listing.operation.entity, listing.caller.role)
+        for row in listing.all():
+            lost = _lost(row, whole[listing.id(row)], veil)
+            if lost is not None and (lost, listing.caller.role) not in told:
+                found = _missing(p, listing.operation, listing.caller, listing.first, lost, listing.id(row))
+                told[lost, listing.caller.role] = found
+    yield from told.values()
+    # What a list is without a reading is without, too: one fault.
+    yield from _readings(p, made) if not told else ()
+
+
+def _readings(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:
+    """The same by id: one object that two callers of different roles may read."""
+    found = reading(p.api, made[0].operation)
+    if found is None or found.key is None:
+        return
+    for one in made:
+        others = [each for each in made if each.caller.role != one.caller.role and each.params == one.params]
+        shared = [id for id in one.ids(one.all()) if any(id in each.ids(each.all()) for each in others)]
+        askers = {each.caller.name: each.caller for each in (one, *others) if each.caller in p.may(found)}
+        if not shared or len(askers) < 2:
+            continue
+        params = {**one.params, found.key: shared[0]}
+        answers = [read(p, found, caller, params) for caller in askers.values()]
+        whole: Row = {}
+        for exchange in answers:
+            whole = merged(whole, exchange.json) if exchange.status == 200 else whole
+        for exchange in answers:
+            veil = veil_of(p.api, found.entity, exchange.caller.role)
+            lost = _lost(exchange.json, whole, veil) if exchange.status == 200 else None
+            if lost is not None:
+                yield _missing(p, found, exchange.caller, exchange, lost, shared[0])
+        return
+
+
+def _lost(row: Row, whole: Row, veil: Sequence[str]) -> str | None:
+    """The first member that others are shown, that is not hidden, and that is missing."""
+    for name, _ in scalars({key: value for key, value in whole.items() if key != "$meta"}):
+        if not covers(veil, name) and not leaves(row, name):
+            return name
+    return None
+
+
+def _missing(p: Probe, operation: Operation, caller: Caller, exchange: Exchange, lost: str, id: str) -> Finding:
+    return p.finding(
+        "R208",
+        exchange,
+        expected=f"{lost} of {id}, which others are shown and which is not hidden from {caller.role}",
+        came=f"no {lost}",
+        source=p.api.visibility[operation.entity].source,
+        place="visibility",
+        operation=operation.id,
+        subject=f"{lost} {caller.role}",
     )

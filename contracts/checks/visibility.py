@@ -1,4 +1,4 @@
-"""Which members who sees: in lists, by id, through references, in files, and whether one can ask about the hidden ones."""
+"""Which members who sees: in lists, by id, through references, in files, and what can be asked about hidden ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.checks.rows import read, reading
 from contracts.facts import Row
 from contracts.findings import Finding
 from contracts.listing import Listing, leaves, listings, operations, shape_of
 from contracts.probe import Blocked, Nothing, Probe
+from contracts.readings import read, reading
 from contracts.registry import check
-from contracts.wire import Caller, Exchange
+from contracts.veils import covers, led_to, scalars, together, veil_of
+from contracts.wire import Exchange
 from specs.shapes import Property
 from specs.tables import Api, Operation
 
@@ -28,46 +29,21 @@ def hiding(api: Api) -> Sequence[str]:
 
 
 def _hides(api: Api, operation: Operation) -> bool:
-    if any(_veil(api, operation.entity, role) for role in operation.roles):
+    if any(veil_of(api, operation.entity, role) for role in operation.roles):
         return True
-    return api.conventions.query == "rql" and any(_led(api, operation.entity, role) for role in operation.roles)
-
-
-def _veil(api: Api, entity: str, role: str) -> list[str]:
-    return sorted(api.visibility[entity].hidden(role))
-
-
-def _led(api: Api, entity: str, role: str) -> dict[str, list[str]]:
-    """Members that refer to something of which a role may not see all -> the members that it may not see there.
-
-    Of an entity that has rows for other roles alone, nothing but what a reference itself carries may be seen.
-    """
-    found: dict[str, list[str]] = {}
-    for each in shape_of(api, entity).members.values():
-        target = each.refers
-        if target is None or target not in api.visibility:
-            continue
-        seen = api.visibility[target]
-        if seen.told_by(role) is None and not isinstance(seen.rows, str):
-            members = [inner.name for inner in shape_of(api, target).members.values()]
-            hidden = [name for name in members if name.casefold() not in each.members]
-        else:
-            hidden = _veil(api, target, role)
-        if hidden:
-            found[each.name] = hidden
-    return found
+    return api.conventions.query == "rql" and any(led_to(api, operation.entity, role) for role in operation.roles)
 
 
 @check(
     "visibility.hidden",
-    proves="what a role must not see is in no list, no reading by id, and behind no reference, even when it is asked for",
+    proves="what a role must not see is in no list, no reading and behind no reference, even when it is asked for",
     codes=("R204", "R205"),
     cases=hiding,
 )
 def hidden(p: Probe, case: str) -> Iterator[Finding]:
     for listing in _one_each(p, case):
         api, entity, role = p.api, listing.operation.entity, listing.caller.role
-        veil, led = _veil(api, entity, role), _led(api, entity, role)
+        veil, led = veil_of(api, entity, role), led_to(api, entity, role)
         told = list(_shown(p, "R205", listing.operation, veil, listing.all(), listing.first))
         queries = _selections(veil, led) if api.conventions.query == "rql" else {}
         for what, query in queries.items() if not told else ():
@@ -182,8 +158,8 @@ def asked(p: Probe, case: str) -> Iterator[Finding]:
     ways = _refused_ways(p, case)
     for listing in _one_each(p, case):
         api, entity, role = p.api, listing.operation.entity, listing.caller.role
-        questions = {path: _below(listing.shape, path) for path in _veil(api, entity, role)}
-        for name, paths in _led(api, entity, role).items():
+        questions = {path: _below(listing.shape, path) for path in veil_of(api, entity, role)}
+        for name, paths in led_to(api, entity, role).items():
             target = listing.shape.members[name.casefold()].refers
             assert target is not None
             # One of them tells how they are treated.
@@ -197,7 +173,7 @@ def asked(p: Probe, case: str) -> Iterator[Finding]:
 
 
 def _refused_ways(p: Probe, case: str) -> list[str]:
-    """How members that are not there are refused: in a filter, in an order. Where they are not, hidden ones tell nothing."""
+    """Where members that are not there are refused: in filters, in orders. Elsewhere hidden ones tell nothing."""
     listing = _one_each(p, case)[0]
     asked = {"filter": "ne(noSuchMember,null())", "order": "order=noSuchMember"}
     return [way for way, query in asked.items() if listing.ask(query).status == p.status("query")]
@@ -267,7 +243,7 @@ def exporting(api: Api) -> Sequence[str]:
         id
         for id in operations(api)
         if any(each.media for each in api.operations[id].capabilities)
-        and any(_veil(api, api.operations[id].entity, role) for role in api.operations[id].roles)
+        and any(veil_of(api, api.operations[id].entity, role) for role in api.operations[id].roles)
     ]
 
 
@@ -279,8 +255,8 @@ def exporting(api: Api) -> Sequence[str]:
 )
 def files(p: Probe, case: str) -> Iterator[Finding]:
     for listing in _one_each(p, case):
-        role, veil = listing.caller.role, _veil(p.api, listing.operation.entity, listing.caller.role)
-        whole = _by_id(p, listing)
+        role, veil = listing.caller.role, veil_of(p.api, listing.operation.entity, listing.caller.role)
+        whole = together(p, listing)
         for media in FILES if veil else ():
             exchange = listing.ask(accept=media)
             if exchange.status != 200 or exchange.answer.media != media:
@@ -306,24 +282,6 @@ def files(p: Probe, case: str) -> Iterator[Finding]:
                 )
 
 
-def _by_id(p: Probe, listing: Listing) -> dict[str, Row]:
-    """The same rows as who sees most of them has them."""
-    found: dict[str, Row] = {}
-    for other in listings(p, listing.operation):
-        if other.params == listing.params:
-            for row in other.all():
-                found[other.id(row)] = _merged(found.get(other.id(row), {}), row)
-    return found
-
-
-def _merged(one: Row, other: Row) -> Row:
-    both = dict(one)
-    for name, value in other.items():
-        mine = both.get(name)
-        both[name] = _merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
-    return both
-
-
 def _table(exchange: Exchange, media: str) -> list[Any]:
     """The rows of a file: objects of JSON Lines, cells of a table."""
     if media == "application/jsonl":
@@ -337,33 +295,18 @@ def _table(exchange: Exchange, media: str) -> list[Any]:
 
 
 def _leaks(table: Sequence[Sequence[str]], whole: Mapping[str, Row], veil: Sequence[str]) -> list[str]:
-    """Hidden members whose values stand in the cells of their rows, more than once and where no other member explains it."""
+    """Hidden members whose values stand in the cells of their rows, more than once, and no other member explains it."""
     found: Counter[str] = Counter()
     for cells in table:
         row = next((whole[cell] for cell in cells if cell in whole), None)
         if row is None:
             continue
-        told = {_plain(value) for name, value in _scalars(row) if not _covers(veil, name)}
+        told = {_plain(value) for name, value in scalars(row) if not covers(veil, name)}
         shown = {_plain(cell) for cell in cells} - told
-        for name, value in _scalars(row):
-            if _covers(veil, name) and _plain(value) in shown:
-                found[next(path for path in veil if _covers([path], name))] += 1
+        for name, value in scalars(row):
+            if covers(veil, name) and _plain(value) in shown:
+                found[next(path for path in veil if covers([path], name))] += 1
     return [path for path, times in found.items() if times > 1]
-
-
-def _covers(veil: Sequence[str], name: str) -> bool:
-    return any(name == path or name.startswith(f"{path}.") for path in veil)
-
-
-def _scalars(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _scalars(inner, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _scalars(inner, name)
-    elif value is not None and value != "":
-        yield name, value
 
 
 def _plain(value: Any) -> str:
@@ -372,75 +315,3 @@ def _plain(value: Any) -> str:
         return f"{float(value):.9g}"
     except (TypeError, ValueError):
         return str(value)
-
-
-@check(
-    "visibility.shown",
-    proves="what a role may see of an object is there for it, as it is for whoever sees more",
-    codes=("R208",),
-    cases=operations,
-)
-def shown(p: Probe, case: str) -> Iterator[Finding]:
-    made = [each for each in listings(p, case) if each.all()]
-    callers = {each.caller.name for each in made}
-    if not made:
-        raise Nothing(f"{case} shows no rows to anybody")
-    if len(callers) < 2:
-        return
-    told: dict[tuple[str, str], Finding] = {}
-    for listing in made:
-        whole = _by_id(p, listing)
-        veil = _veil(p.api, listing.operation.entity, listing.caller.role)
-        for row in listing.all():
-            lost = _lost(row, whole[listing.id(row)], veil)
-            if lost is not None and (lost, listing.caller.role) not in told:
-                found = _missing(p, listing.operation, listing.caller, listing.first, lost, listing.id(row))
-                told[lost, listing.caller.role] = found
-    yield from told.values()
-    # What a list is without a reading is without, too: one fault.
-    yield from _readings(p, made) if not told else ()
-
-
-def _readings(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:
-    """The same by id: one object that two callers of different roles may read."""
-    found = reading(p.api, made[0].operation)
-    if found is None or found.key is None:
-        return
-    for one in made:
-        others = [each for each in made if each.caller.role != one.caller.role and each.params == one.params]
-        shared = [id for id in one.ids(one.all()) if any(id in each.ids(each.all()) for each in others)]
-        askers = {each.caller.name: each.caller for each in (one, *others) if each.caller in p.may(found)}
-        if not shared or len(askers) < 2:
-            continue
-        params = {**one.params, found.key: shared[0]}
-        answers = [read(p, found, caller, params) for caller in askers.values()]
-        whole: Row = {}
-        for exchange in answers:
-            whole = _merged(whole, exchange.json) if exchange.status == 200 else whole
-        for exchange in answers:
-            veil = _veil(p.api, found.entity, exchange.caller.role)
-            lost = _lost(exchange.json, whole, veil) if exchange.status == 200 else None
-            if lost is not None:
-                yield _missing(p, found, exchange.caller, exchange, lost, shared[0])
-        return
-
-
-def _lost(row: Row, whole: Row, veil: Sequence[str]) -> str | None:
-    """The first member that others are shown, that is not hidden, and that is missing."""
-    for name, _ in _scalars({key: value for key, value in whole.items() if key != "$meta"}):
-        if not _covers(veil, name) and not leaves(row, name):
-            return name
-    return None
-
-
-def _missing(p: Probe, operation: Operation, caller: Caller, exchange: Exchange, lost: str, id: str) -> Finding:
-    return p.finding(
-        "R208",
-        exchange,
-        expected=f"{lost} of {id}, which others are shown and which is not hidden from {caller.role}",
-        came=f"no {lost}",
-        source=p.api.visibility[operation.entity].source,
-        place="visibility",
-        operation=operation.id,
-        subject=f"{lost} {caller.role}",
-    )

@@ -1,4 +1,4 @@
-"""Failures that are right behaviour: the rows of accepted.toml, and which of them a failure is."""
+"""What Schemathesis takes for a failure and is right behaviour: the rows of accepted.toml, and which of them one is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ ROWS: Sequence[Mapping[str, Any]] = tomllib.loads(
 
 
 def accepted(api: str, failure: Any, case: Any, response: Any) -> Mapping[str, Any] | None:
-    """The row that this failure is, if it is one."""
+    """The row that this failure is, if it is one.
+
+    failure, case, response: as Schemathesis has them, whose types would have to be loaded to be named
+    """
     return next((row for row in ROWS if row["api"] == api and _fits(row, failure, case, response)), None)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from contracts.probe import Blocked, Probe
+from contracts.existing import paths
+from contracts.probe import Probe
 from contracts.wire import Caller, Request
 from specs.tables import Operation
 
 SOME = 3
-"""Objects that a reading is tried on, and that are looked below, at most."""
+"""Objects that a reading is tried on, at most."""
 OURS = frozenset(
     {"user-agent", "x-schemathesis-testcaseid", "accept-encoding", "accept", "connection", "content-length"}
 )
@@ -21,42 +22,7 @@ OURS = frozenset(
 
 def seen(p: Probe, operation: Operation, caller: Caller) -> list[dict[str, str]]:
     """Values for the path of a reading that lead to what the caller can see; where there is nothing, as generated."""
-    if operation.key is None and operation.parent is None:
-        return [{}]
-    ids = list(islice(_ids(p, operation.below or operation.entity, caller), SOME))
-    if operation.below is None or operation.key is None:
-        found = [{(operation.parent or operation.key or ""): id} for id in ids]
-    else:
-        parent, key, member = operation.parent or "", operation.key, p.key(operation.entity)
-        pairs = ((id, str(row[member])) for id in ids for row in _below(p, operation, caller, id))
-        found = [{parent: id, key: child} for id, child in islice(pairs, SOME)]
-        found = found or [{parent: id} for id in ids[:1]]
-    return found or [{}]
-
-
-def _ids(p: Probe, entity: str, caller: Caller) -> Iterator[str]:
-    """What the settings name as the caller's, then what lists show, then what is lent."""
-    known = p.settings.known.get(p.api.name, {}).get(caller.name, {}).get("own", {})
-    yield from known.get(entity, ())
-    if entity in p.api.visibility:
-        key = p.key(entity)
-        yield from (str(row[key]) for row in p.facts.seen(entity, caller) if row.get(key) is not None)
-        for listing in p.api.operations.values():
-            if (listing.does, listing.entity) == ("list", entity) and listing.below not in (None, entity):
-                for parent in islice(_ids(p, listing.below or "", caller), SOME):
-                    yield from (str(row[key]) for row in _below(p, listing, caller, parent))
-    yield from p.settings.lend.get(p.api.name, {}).get(entity, ())
-
-
-def _below(p: Probe, operation: Operation, caller: Caller, parent: str) -> list[Mapping[str, Any]]:
-    listing = p.lists(operation.entity, operation.below)
-    if listing is None or caller.role not in listing.roles:
-        return []
-    try:
-        rows = p.facts.rows(listing, caller, {listing.parent or "": parent})
-    except Blocked:
-        return []
-    return [row for row in rows if row.get(p.key(operation.entity)) is not None]
+    return list(islice(paths(p, operation, caller), SOME)) or [{}]
 
 
 def offered(p: Probe, operation: Operation) -> list[str]:

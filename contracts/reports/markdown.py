@@ -63,6 +63,8 @@ def _details(finding: Finding, result: Result) -> list[str]:
         lines += ["", *_fenced("\n".join(telling.commands(finding, result)), "bash"), ""]
         if answer := telling.body(finding.steps[-1].answer.content):
             lines += ["The last answer:", "", *_fenced(answer), ""]
+    if followers := telling.followers(finding, result):
+        lines += ["What follows from it:", "", *(f"- {_text(each)}" for each in followers), ""]
     return [*lines, "</details>"]
 
 

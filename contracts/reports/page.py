@@ -151,8 +151,20 @@ def _finding(id: str, finding: Finding, kind: str, result: Result) -> Markup:
         ),
         element("dl", told),
         element("ol", steps, class_="steps") if steps else "",
+        _following(finding, result),
         id=id,
         class_=f"finding {kind}",
+    )
+
+
+def _following(finding: Finding, result: Result) -> Markup | str:
+    lines = telling.followers(finding, result)
+    if not lines:
+        return ""
+    return element(
+        "details",
+        element("summary", f"What follows from it: {len(lines)}"),
+        element("ul", [element("li", line) for line in lines]),
     )
 
 

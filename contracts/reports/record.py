@@ -38,7 +38,7 @@ def record(result: Result) -> dict[str, Any]:  # Any: JSON
         "again": telling.again(result),
         "requests": result.requests,
         "seconds": round(result.seconds, 3),
-        "findings": [_finding(each, result) for each in (*sort.defects, *sort.questions, *sort.accepted)],
+        "findings": [_finding(each, result) for each in sort.all],
         "unchecked": [
             {"api": each.api, "check": each.check, "case": each.case, "reason": each.reason, "fatal": each.fatal}
             for each in sorted(result.unchecked, key=lambda each: (each.api, each.check, each.case, each.reason))
@@ -110,6 +110,7 @@ def _finding(finding: Finding, result: Result) -> dict[str, Any]:
         "came": finding.came,
         "source": finding.source,
         "place": finding.place,
+        "follows": finding.follows,
         "also": finding.also,
         "why": meaning.why,
         "mend": meaning.mend,

@@ -27,7 +27,7 @@ def write(result: Result) -> str:
 
 def _run(result: Result) -> dict[str, Any]:  # Any: JSON
     sort = telling.findings(result)
-    found = [*sort.defects, *sort.questions, *sort.accepted]
+    found = [*sort.all]
     rules = [telling.code(each) for each in found]
     known = list({each.id: each for each in (*CODES.values(), *rules)}.values())
     at = {each.id: place for place, each in enumerate(known)}
@@ -93,6 +93,7 @@ def _result(finding: Finding, rule: int, result: Result) -> dict[str, Any]:
             "expected": finding.expected,
             "came": finding.came,
             "source": finding.source,
+            "follows": finding.follows,
             "steps": [telling.step(each) for each in finding.steps],
             "curl": telling.commands(finding, result),
         },

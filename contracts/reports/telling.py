@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.codes import CODES, Code
 from contracts.findings import Finding, Result, Severity, Unchecked
+from contracts.following import name
 from contracts.wire import Exchange, curl
 
 GROUPS = {
@@ -27,11 +28,22 @@ LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The findings of a run by what they weigh."""
+    """The findings of a run by what they weigh, and what only follows from them, by the name of what it follows."""
 
     defects: tuple[Finding, ...]
     questions: tuple[Finding, ...]
     accepted: tuple[Finding, ...]
+    following: Mapping[str, tuple[Finding, ...]]
+
+    @property
+    def all(self) -> tuple[Finding, ...]:
+        """Every finding, each followed by what follows from it."""
+        heads = (*self.defects, *self.questions, *self.accepted)
+        return tuple(each for head in heads for each in (head, *self.of(head)))
+
+    def of(self, head: Finding) -> tuple[Finding, ...]:
+        """What follows from a finding."""
+        return self.following.get(f"{head.api} {name(head)}", ())
 
 
 def findings(result: Result) -> Sorted:
@@ -40,8 +52,15 @@ def findings(result: Result) -> Sorted:
     ordered = sorted(
         result.findings, key=lambda each: (at.get(each.api, len(at)), each.code, each.operation, each.subject)
     )
+    following: dict[str, tuple[Finding, ...]] = {}
+    for each in ordered:
+        if each.follows:
+            head = f"{each.api} {each.follows}"
+            following[head] = (*following.get(head, ()), each)
+    ordered = [each for each in ordered if not each.follows]
     open_ = [each for each in ordered if not each.accepted]
     return Sorted(
+        following=following,
         defects=tuple(each for each in open_ if each.severity is Severity.DEFECT),
         questions=tuple(each for each in open_ if each.severity is Severity.QUESTION),
         accepted=tuple(each for each in ordered if each.accepted),
@@ -74,6 +93,14 @@ def commands(finding: Finding, result: Result) -> list[str]:
 def last(finding: Finding, result: Result) -> str:
     """The curl of the call that is wrong; "" for a finding without a call."""
     return curl(finding.steps[-1], result.target) if finding.steps else ""
+
+
+def followers(finding: Finding, result: Result) -> list[str]:
+    """What follows from a finding, a line each: code, what it is about, what came."""
+    return [
+        f"{each.code} {plain(about(each))}: expected {plain(each.expected)}, got {plain(each.came)}"
+        for each in findings(result).of(finding)
+    ]
 
 
 def step(exchange: Exchange) -> str:
@@ -123,8 +150,8 @@ def again(result: Result) -> str:
     if result.again:
         return result.again
     words = ["contracts", "run", "--target", result.target]
-    for name in result.apis:
-        words += ["--api", name]
+    for api in result.apis:
+        words += ["--api", api]
     words += ["--mode", str(result.mode), "--seed", str(result.seed)]
     return shlex.join([*words, *["--strict"] * result.strict])
 

@@ -16,6 +16,8 @@ from contracts.reports.telling import plain
 _WIDTH = 110
 _NAMED, _BEGUN = 40, 6
 """Lines of what is missing that one part gets: all of a few, and the beginning where it is most; reports name all."""
+_FOLLOWING = 4
+"""Findings that are told below the one that they follow from"""
 _COLOURS = {"red": "31", "yellow": "33", "green": "32", "dim": "2", "bold": "1"}
 _EXITS = ("green", "red", "yellow")
 
@@ -74,8 +76,18 @@ def _finding(finding: Finding, result: Result, ink: Ink, colour: str) -> list[st
         ("seen", f"{telling.counted(finding.also, 'time')} more" if finding.also else ""),
         *_steps(finding),
         ("again", telling.last(finding, result)),
+        *_following(finding, result),
     ]
     return [f"{ink(finding.code, colour)} {head}", *(f"  {name:<8} {text}".rstrip() for name, text in rows if text)]
+
+
+def _following(finding: Finding, result: Result) -> Iterator[tuple[str, str]]:
+    """What only follows from it: the beginning, and how much more there is."""
+    lines = telling.followers(finding, result)
+    for number, line in enumerate(lines[:_FOLLOWING]):
+        yield "follow" if not number else "", line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."
+    if len(lines) > _FOLLOWING:
+        yield "", f"and {len(lines) - _FOLLOWING} more; --report json=FILE tells all"
 
 
 def _steps(finding: Finding) -> Iterator[tuple[str, str]]:

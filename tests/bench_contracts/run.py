@@ -1,6 +1,6 @@
 """The toolkit beside stock Schemathesis, over the same planted defects, class by class.
 
-    python tests/bench_contracts/run.py [--only NAME-OR-CLASS] [--every N] [--examples N] [--jobs N]
+    python -m tests.bench_contracts.run [--only NAME-OR-CLASS] [--every N] [--examples N] [--jobs N]
 
 Schemathesis runs once for each role, as it comes: every check, every phase. It has found a defect where it reports a
 failure (a check, of an operation) that the sound server does not give it with the same seed. The toolkit has found one
@@ -16,16 +16,14 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from pathlib import Path
+from multiprocessing.pool import AsyncResult, Pool
 
-ROOT = Path(__file__).parent.parent.parent
+from contracts import selftest
+from contracts.mistakes import Mistake
+from tests.bench_contracts.stock import CALLERS, NOTHING, Stock
+
 PLACE = "tests.faulty:DEFECTS"
 SEED = 1
-sys.path.insert(0, str(ROOT))
-
-from contracts import selftest  # noqa: E402  # found from the root of the project
-from tests.bench_contracts.stock import CALLERS, NOTHING, Stock  # noqa: E402
 
 
 def main() -> int:
@@ -39,7 +37,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         known = selftest.load(PLACE)
-    except selftest.Mistake as mistake:
+    except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 2
     chosen = _chosen(known, options.only, options.every)
@@ -47,8 +45,7 @@ def main() -> int:
         print("no such defect or class.", file=sys.stderr)
         return 2
     # A process for each run: what Schemathesis keeps of one must not reach the next.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=4) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=1) as pool:
         _compare(pool, chosen, options.examples)
     return 0
 
@@ -74,18 +71,18 @@ def stock(name: str, api: str, caller: str, examples: int) -> Stock:
         return against(server, api, token, seed=SEED, examples=examples)
 
 
-def _compare(pool: ProcessPoolExecutor, chosen: Sequence[selftest.Planted], examples: int) -> None:
+def _compare(pool: Pool, chosen: Sequence[selftest.Planted], examples: int) -> None:
     apis = dict.fromkeys(each.api for each in chosen)
-    sound = {api: [pool.submit(stock, "", api, caller, examples) for caller in CALLERS[api]] for api in apis}
+    sound = {api: [pool.apply_async(stock, ("", api, caller, examples)) for caller in CALLERS[api]] for api in apis}
     theirs = {
-        each.name: [pool.submit(stock, each.name, each.api, caller, examples) for caller in CALLERS[each.api]]
+        each.name: [pool.apply_async(stock, (each.name, each.api, caller, examples)) for caller in CALLERS[each.api]]
         for each in chosen
     }
-    ours = {each.name: pool.submit(selftest.against, PLACE, each.name) for each in chosen}
+    ours = {each.name: pool.apply_async(selftest.against, (PLACE, each.name)) for each in chosen}
     known = {api: _all(runs).failures for api, runs in sound.items()}
     rows = []
     for number, each in enumerate(chosen, 1):
-        mine, other = ours[each.name].result(), _all(theirs[each.name])
+        mine, other = ours[each.name].get(), _all(theirs[each.name])
         found = sorted(other.failures - known[each.api])
         rows.append(
             (each.kind, bool(mine.right), mine.requests, mine.seconds, bool(found), other.requests, other.seconds)
@@ -98,10 +95,10 @@ def _compare(pool: ProcessPoolExecutor, chosen: Sequence[selftest.Planted], exam
     _table(rows)
 
 
-def _all(runs: Sequence[Future[Stock]]) -> Stock:
+def _all(runs: Sequence[AsyncResult[Stock]]) -> Stock:
     whole = NOTHING
     for each in runs:
-        whole += each.result()
+        whole += each.get()
     return whole
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contracts.apis.accounts.documents import _fault
+from contracts.apis.accounts.documents import fault as fault_of
 from contracts.apis.accounts.summaries import months_before
 from contracts.run import running
 from mockserver import MockServer
@@ -84,14 +84,14 @@ def test_months_before_a_day_end_with_their_month(day: str, months: int, expecte
     ],
 )
 def test_bytes_are_told_for_what_they_are(kind: str, content: bytes, fault: str | None) -> None:
-    assert _fault(kind, content) == fault
+    assert fault_of(kind, content) == fault
 
 
 def test_an_archive_without_a_workbook_is_damaged() -> None:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("note.txt", "no workbook")
-    assert _fault("EXCEL_DETAILS", target.getvalue()) == "a workbook that is damaged"
+    assert fault_of("EXCEL_DETAILS", target.getvalue()) == "a workbook that is damaged"
 
 
 # Planted
@@ -106,7 +106,7 @@ def _window(months: int) -> Spoil:
 
 
 def _no_months(x: Any, go: Any) -> Any:
-    x.work.query = {name: value for name, value in x.work.query.items() if name != "months"}
+    x.work.query = {**x.work.query, "months": []}
     return go(x)
 
 

@@ -22,8 +22,6 @@ from tests.faulty.planting import Server, Spoil, answered, during, effect, handl
 from tests.fingerprint import fingerprint
 
 CREDITS = "mockserver.apis.credits"
-TENANT = "10000000-0000-4000-8000-000000000001"
-INVOICE, ACCOUNT = "01KGKY2GM010000000000N0001", "01JT2YS8M010000000000A0001"
 UNLENT = "01KDCY5RM010000000000N0011"
 
 
@@ -119,7 +117,7 @@ def _draft(probe: Probe, **members: Any) -> Any:
 
 
 def test_a_payment_is_not_posted_on_an_invoice_that_was_not_lent(probe: Probe) -> None:
-    thing = _draft(probe, accountLocator=None or "01JT2YS8M010000000000A0002", targets=[item("invoice", UNLENT)])
+    thing = _draft(probe, accountLocator="01JT2YS8M010000000000A0002", targets=[item("invoice", UNLENT)])
     stage(probe).step(thing, "validate")
     with pytest.raises(Unsafe, match=f"postPayment: its body would change Invoice {UNLENT}"):
         stage(probe).step(thing, "post")
@@ -137,18 +135,16 @@ def test_what_an_edit_adds_counts_as_named(probe: Probe) -> None:
 @pytest.mark.parametrize("id", ["writeOff", "writeOffInvoice", "settleNegativeOrZeroInvoice"])
 def test_what_settles_at_once_is_not_sent_for_what_was_not_lent(probe: Probe, id: str) -> None:
     body = {"accountLocator": "01JT2YS8M010000000000A0002", "targets": [item("invoice", UNLENT)]}
+    sent = {"body": body} if id == "writeOff" else {"params": {"locator": UNLENT}}
     count = probe.sender.count
     with pytest.raises(Unsafe):
-        if id == "writeOff":
-            probe.call(id, probe.who("admin"), body=body)
-        else:
-            probe.call(id, probe.who("admin"), {"locator": UNLENT})
+        probe.call(id, probe.who("admin"), **sent)
     assert probe.sender.count == count
 
 
 @pytest.mark.parametrize("probe", ["own"], indirect=True)
 def test_a_run_without_anything_lent_moves_no_money(probe: Probe) -> None:
-    assert stage(probe).LASTING >= {"postPayment", "executePayment", "writeOff"}
+    assert {"postPayment", "executePayment", "writeOff"} <= stage(probe).LASTING
     thing = stage(probe).make("Payment", "validated")
     with pytest.raises((Unsafe, Blocked)):
         stage(probe).step(thing, "post")
@@ -212,6 +208,12 @@ def _member(name: str, change: Callable[[Any], Any]) -> Callable[[Any, Any], Non
     return changed
 
 
+def _unrealized(row: Any, x: Any) -> None:
+    """Of a disbursement nothing else tells when it was paid out."""
+    if row["creditType"] == "disbursement":
+        row.pop("realizedAt", None)
+
+
 def _without_rest(right: Any, work: Any, payment: Any) -> None:
     from mockserver.apis.credits import balances
 
@@ -244,7 +246,7 @@ def _tolerance(change: Callable[[Any], Any]) -> Spoil:
 PLANTED: tuple[tuple[str, str, str, Spoil], ...] = (
     ("credits.summary", "R202", "fetchCredits", answered("fetchCredits", _member("items", lambda each: each[1:]))),
     ("credits.summary", "R212", "fetchCredits", rows("fetchCredits", _member("amount", _more))),
-    ("credits.summary", "W406", "fetchCredits", rows("fetchCredits", lambda row, x: row.pop("realizedAt", None))),
+    ("credits.summary", "W406", "fetchCredits", rows("fetchCredits", _unrealized)),
     (
         "credits.summary",
         "R202",

@@ -72,8 +72,9 @@ def seen(address: str, api: str) -> dict[tuple[str, str, str], Any]:
 
 @pytest.mark.parametrize("moment", BY_MOMENT, ids=BY_MOMENT.values())
 @pytest.mark.parametrize("api", ["billing", "credits"])
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "before the last answer"])
 def test_what_a_killed_run_made_is_taken_away_and_nothing_else_is_touched(
-    api: str, moment: int, address: str, tmp_path: Path
+    answered: bool, api: str, moment: int, address: str, tmp_path: Path
 ) -> None:
     before = seen(address, api)
     words = ("run", "--target", address, "--api", api, "--mode", "own", "--only", "check:machines.*", "--quiet")
@@ -81,6 +82,8 @@ def test_what_a_killed_run_made_is_taken_away_and_nothing_else_is_touched(
         wait_for(tmp_path / "journals", moment, run)
         run.send_signal(signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    if not answered:
+        forget_the_last_answer(tmp_path / "journals")
 
     cleaned = subprocess.run(
         toolkit("clean", "--target", address, cwd=tmp_path),
@@ -98,6 +101,14 @@ def test_what_a_killed_run_made_is_taken_away_and_nothing_else_is_touched(
     alive = {key for key, row in after.items() if key not in before and not is_over(api, key[1], row)}
     assert not alive
     assert list((tmp_path / "journals").glob("*")) == []
+
+
+def forget_the_last_answer(folder: Path) -> None:
+    """Leave the journal as it is when a run is killed after the server has made something, and before it heard so."""
+    (path,) = folder.glob("*.jsonl")
+    lines = path.read_text().splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if '"made"' in line)
+    path.write_text("".join(lines[:last]))
 
 
 def is_over(api: str, operation: str, row: Any) -> bool:
@@ -119,6 +130,23 @@ def wait_for(folder: Path, made: int, run: subprocess.Popen[bytes]) -> None:
         assert run.poll() is None, "the run is over, and has made too little"
         time.sleep(0.01)
     raise AssertionError("the run makes nothing")
+
+
+def test_the_journal_of_a_run_that_is_still_going_is_left_alone(address: str, tmp_path: Path) -> None:
+    words = ("run", "--target", address, "--api", "billing", "--mode", "own", "--only", "check:machines.*", "--quiet")
+    with subprocess.Popen(toolkit(*words, cwd=tmp_path), env=ENVIRONMENT, cwd=tmp_path) as run:
+        wait_for(tmp_path / "journals", 1, run)
+        run.send_signal(signal.SIGSTOP)
+        cleaned = subprocess.run(
+            toolkit("clean", "--target", address, cwd=tmp_path),
+            env=ENVIRONMENT,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        run.send_signal(signal.SIGKILL)
+    assert cleaned.returncode == 2
+    assert "its run is still going" in cleaned.stderr + cleaned.stdout
 
 
 def test_a_journal_of_another_deployment_is_not_cleaned_here(address: str, tmp_path: Path) -> None:

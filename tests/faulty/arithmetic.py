@@ -291,11 +291,6 @@ def _without_first_day(right: Any) -> Any:
     return window
 
 
-def _first_to_last(right: Any) -> Any:
-    """The oldest comes first."""
-    return lambda items, record: right(items, record)[::-1]
-
-
 def _another_journal(row: Any, x: Exchange) -> None:
     if "ledger" in row:
         put(row, "ledger.id", "BLE-0000-0000-0000-0000")
@@ -590,14 +585,6 @@ ROWS: tuple[Row, ...] = (
         "getFinanceAccount",
         "The first day of the window is left out.",
         during("mockserver.apis.accounts.summaries:window", _without_first_day),
-    ),
-    (
-        A,
-        "oldest-invoice-first",
-        "Q503",
-        "getFinanceAccount",
-        "The oldest invoice stands first.",
-        during("mockserver.apis.accounts.summaries:newest_first", _first_to_last),
     ),
 )
 

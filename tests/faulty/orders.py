@@ -102,6 +102,11 @@ def _sorts(change: Any) -> Around:
     return around
 
 
+def _first_to_last(right: Any) -> Any:
+    """The oldest comes first."""
+    return lambda items, record: right(items, record)[::-1]
+
+
 B, C, A = "billing", "credits", "accounts"
 
 ROWS: tuple[Row, ...] = (
@@ -149,6 +154,14 @@ ROWS: tuple[Row, ...] = (
         "listFinanceAccounts",
         "Accounts asked to come down go up.",
         handled("listFinanceAccounts", _sorts(lambda said: said.removeprefix("-"))),
+    ),
+    (
+        A,
+        "oldest-invoice-first",
+        "Q503",
+        "getFinanceAccount",
+        "The oldest invoice stands first.",
+        during("mockserver.apis.accounts.summaries:newest_first", _first_to_last),
     ),
 )
 

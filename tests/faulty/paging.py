@@ -204,7 +204,7 @@ ROWS: tuple[Row, ...] = (
     (
         C,
         "always-completed",
-        "Q501 Q502",
+        "Q501 Q502 Q514",
         "fetchCredits",
         "Every page says that it is the last.",
         answered("fetchCredits", lambda value, x: put(value, "listCompleted", True)),
@@ -212,7 +212,7 @@ ROWS: tuple[Row, ...] = (
     (
         C,
         "never-completed",
-        "Q501 Q502",
+        "Q501 Q502 Q514",
         "fetchMultipleDisbursements",
         "No page says that it is the last.",
         answered("fetchMultipleDisbursements", lambda value, x: put(value, "listCompleted", False)),

@@ -129,7 +129,7 @@ ROWS: tuple[Row, ...] = (
     (
         A,
         "another-code",
-        "S309",
+        "S309 S304",
         "",
         "403 has the code of 404.",
         _worded(

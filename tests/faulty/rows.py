@@ -411,7 +411,7 @@ ROWS: tuple[Row, ...] = (
     (
         C,
         "unknown-tenant-told",
-        "A110",
+        "A110 A108",
         "",
         "A tenant that is not there answers 404, one that is not assigned 403.",
         checked("scope", _unknown_tenant),

@@ -73,13 +73,6 @@ def _short_id(server: Server) -> None:
     server.lay(replace(server.api, conventions=replace(conventions, ids=ids)))
 
 
-def _locators_are_numbers(server: Server) -> None:
-    conventions = server.api.conventions
-    form = replace(conventions.ids["Payment"], form="digits", length=26)
-    ids = {**conventions.ids, "Payment": form}
-    server.lay(replace(server.api, conventions=replace(conventions, ids=ids)))
-
-
 def _invoice_days(value: Any, x: Exchange) -> None:
     for each in value["invoices"]:
         each["date"] = _day_first(each["date"])
@@ -257,19 +250,19 @@ ROWS: tuple[Row, ...] = (
     ),
     (
         C,
-        "locator-of-digits",
+        "locator-in-small",
         "S310 S304",
-        "createPayment",
-        "The locator of a new payment is no ULID.",
-        _locators_are_numbers,
+        "fetchWriteOff",
+        "The locator of a write-off is written in small letters.",
+        answered("fetchWriteOff", told("locator", str.lower)),
     ),
     (
         A,
-        "page-missing",
+        "page-total-as-text",
         "S304",
         "listFinanceAccounts",
-        "A list does not say its page.",
-        answered("listFinanceAccounts", dropped("page")),
+        "The total of a page is a text.",
+        answered("listFinanceAccounts", told("page.total", str)),
     ),
     (
         A,

@@ -372,7 +372,7 @@ ROWS: tuple[Row, ...] = (
     (
         C,
         "any-reversal-type",
-        "S306",
+        "S306 W403",
         "reversePayment",
         "A payment is reversed for a reason that there is not.",
         during(f"{CREDITS}.reversals:check_type", _never),

@@ -27,8 +27,8 @@ from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
 from schemathesis.schemas import BaseSchema
 
+from contracts.conformance.accepted import accepted
 from mockserver import MockServer, create_app
-from tests.schemathesis.accepted import accepted
 from tests.schemathesis.guides.plain import Guide
 
 HERE = Path(__file__).parent

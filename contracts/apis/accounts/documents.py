@@ -85,11 +85,11 @@ def _judged(p: Probe, caller: Caller, listed: Listed) -> Iterator[Finding]:
         yield _wrong(p, "F702", exchange, "name", name, told or "none", "M")
     elif length is not None and length != str(len(answer.content)):
         yield _wrong(p, "F702", exchange, "length", length, f"{len(answer.content)} bytes", "M")
-    elif (fault := _fault(kind, answer.content)) is not None:
-        yield _wrong(p, "F704", exchange, "bytes", f"a document of {media}", f"{kind}: {fault}", "M")
+    elif (wrong := fault(kind, answer.content)) is not None:
+        yield _wrong(p, "F704", exchange, "bytes", f"a document of {media}", f"{kind}: {wrong}", "M")
     elif (total := TOTALS.get(suffix, _none)(answer.content)) not in (None, _amount(invoice)):
         yield _wrong(
-            p, "F705", exchange, f"{kind} total", f"{_amount(invoice)}, as the invoice has it", f"{total}", "M"
+            p, "F705", exchange, "total", f"{_amount(invoice)}, as the invoice has it", f"{kind}: {total}", "M"
         )
     else:
         yield from _again(p, caller, exchange, params, query, kind)
@@ -116,10 +116,11 @@ def _name(disposition: str) -> str:
 
 
 def _amount(invoice: Mapping[str, Any]) -> Decimal:
-    return Decimal(str(invoice.get("amount")))
+    """Without its sign: whether that is right is told of the summary."""
+    return abs(Decimal(str(invoice.get("amount"))))
 
 
-def _fault(kind: str, content: bytes) -> str | None:
+def fault(kind: str, content: bytes) -> str | None:
     """What keeps a document from being of its type; None if nothing does."""
     media, _ = TYPES[kind]
     if not content:
@@ -165,7 +166,7 @@ def _printed(content: bytes) -> Decimal | None:
 
 def _money(figures: list[str]) -> Decimal | None:
     try:
-        return Decimal(figures[-1]).quantize(Decimal("0.01"))
+        return abs(Decimal(figures[-1]).quantize(Decimal("0.01")))
     except (IndexError, InvalidOperation):
         return None
 

@@ -12,6 +12,9 @@ from contracts.stage import NO_BODY, Body, Case
 from contracts.wire import Caller
 from specs.tables import Operation
 
+ISSUE = "GetOAuth2AccessToken"
+ATTEMPTS = 2
+"""Wrong attempts in a row that are made with a client's credentials, at most; five lock its user"""
 LOOK = 40
 """Accounts that are looked into at most, to learn what there is"""
 
@@ -22,6 +25,8 @@ class Stage(stage.Stage):
     def __init__(self, p: Probe) -> None:
         super().__init__(p)
         self._summaries: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._wrong: dict[str, int] = {}
+        """caller -> attempts with its credentials since the last right one"""
 
     def case(self, operation: Operation | str, caller: Caller | None = None, thing: Thing | None = None) -> Case:
         found = self.p.operation(operation)
@@ -46,11 +51,30 @@ class Stage(stage.Stage):
         if not {"clientId", "clientSecret"} <= said.keys():
             raise Nothing(f"no credentials of {caller.name} are known; name them beside its token in contracts.toml")
         client = {"client_id": said["clientId"], "client_secret": said["clientSecret"]}
-        if operation.id == "GetOAuth2AccessToken":
+        if operation.id == ISSUE:
             return Body({"grant_type": "client_credentials", **client})
         if "refreshToken" not in said:
             raise Nothing(f"no refresh token of {caller.name} is known; name one among its credentials")
         return Body({**client, "refresh_token": said["refreshToken"]})
+
+    def touches(self, operation: Operation, body: Any, params: Mapping[str, str]) -> Mapping[str, set[str]]:
+        if operation.entity == "AccessToken" and isinstance(body, dict):
+            self._attempt(body)
+        return {}
+
+    def _attempt(self, body: Mapping[str, Any]) -> None:
+        """Some wrong attempts in a row lock a user: a right one is sent in between, which sets their count back."""
+        client = body.get("client_id")
+        caller = next((each for each in self.p.callers if each.credentials.get("clientId") == client), None)
+        if caller is None or client is None:
+            return
+        right = self.body(self.p.operation(ISSUE), caller, {}, None).json
+        if body == right:
+            self._wrong[caller.name] = 0
+            return
+        if self._wrong.get(caller.name, 0) >= ATTEMPTS:
+            self.p.call(ISSUE, self.p.nobody, body=right)
+        self._wrong[caller.name] = self._wrong.get(caller.name, 0) + 1
 
     def actor(self, operation: Operation) -> Caller:
         """Somebody with credentials, where these are asked for."""

@@ -19,6 +19,8 @@ from contracts.settings import Mode
 from contracts.wire import Exchange
 
 PRICED = ("Journal", "Ledger", "CustomLedger", "Statement")
+BUYERS = Decimal("0.001")
+"""Rates nearer to one than this cannot be told from what they are upside down."""
 SAMPLE = 4
 """Objects of an entity that are worked out anew."""
 SOURCE = "DOC, INF (f)"
@@ -57,7 +59,9 @@ def existing(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.lists(case)
     assert operation is not None
     rows = listing(p, operation.id).rows
-    fit = [row for row in rows if not passes(p.api.machines[case], str(row.get("status")))]
+    # What this run has made, it works out where it makes it.
+    others = [row for row in rows if str(row["id"]) not in p.guard.made.get(case, ())]
+    fit = [row for row in others if not passes(p.api.machines[case], str(row.get("status")))]
     if not fit:
         raise Nothing(f"there is no {case}")
     for row in _varied(p, fit):
@@ -108,15 +112,11 @@ def _whole(p: Probe, parent: Row, charges: Sequence[Row], *, consolidated: bool)
         yield from money.totals(parent, charges, _total_places(p))
         yield from money.counts(parent, charges)
     yield from money.taxed(parent["price"])
-    net = money.amount(parent, "price.totalSP")
-    if parent.get("type") in ("Debit", "Credit") and net is not None:
-        wanted = "Credit" if net < 0 else "Debit"
-        if parent["type"] != wanted:
-            yield Wrong("M602", "type", f"{wanted}, by the sign of totalSP", str(parent["type"]))
 
 
 def _ratios(p: Probe, parent: Row, charges: Sequence[Row], *, consolidated: bool) -> Iterator[Wrong]:
-    """markup and margin follow from the totals beside them; the purchase side is converted charge by charge."""
+    """markup, margin and type follow from the totals beside them; the purchase side is converted charge by charge."""
+    yield from _type(parent)
     net, gross = money.amount(parent, "price.totalPP"), money.amount(parent, "price.totalSP")
     rates = {money.amount(row, "price.currency.rate") for row in charges if member(row, "processing.status") == "Ready"}
     if net is None or gross is None or consolidated:
@@ -126,6 +126,14 @@ def _ratios(p: Probe, parent: Row, charges: Sequence[Row], *, consolidated: bool
     elif not member(parent, "journal") and not str(parent["id"]).startswith("BJO-"):
         converted = money.rounded(money.cost(charges), _total_places(p))
         yield from money.percentages(parent["price"], converted, gross, _percent_places(p))
+
+
+def _type(parent: Row) -> Iterator[Wrong]:
+    net = money.amount(parent, "price.totalSP")
+    if parent.get("type") in ("Debit", "Credit") and net is not None:
+        wanted = "Credit" if net < 0 else "Debit"
+        if parent["type"] != wanted:
+            yield Wrong("M602", "type", f"{wanted}, by the sign of totalSP", str(parent["type"]))
 
 
 @check(
@@ -221,14 +229,17 @@ def _down(p: Probe, stage: Stage, journal: Thing) -> Iterator[Finding]:
     proves="a split charge is shared out by percentages, converted and unrounded, and its shares alone are billed",
     codes=("M601", "M602", "M603", "M604"),
     mode=Mode.OWN,
-    cases=lambda api: ("split", "converted"),
+    cases=lambda api: ("split", "converted", "buyer"),
     apis=BILLING,
 )
 def shares(p: Probe, case: str) -> Iterator[Finding]:
     stage = staged(p)
-    source = stage.one("Split") if case == "split" else stage.abroad()
+    source = stage.one("Split") if case == "split" else stage.abroad(buyer=case == "buyer")
     lines = [stage.line(source, each) for each in ("1234.56789", "0.00007", "33.33")]
     journal = stage.journal(lines, authorization=source.authorization)
+    charges = below(p, journal)
+    if case != "split":
+        yield from _found(p, _buyer_side(source.buyer_rate, charges.rows), charges.exchange, journal.id, "Charge")
     yield from priced(p, journal)
     yield from _down(p, stage, journal)
 
@@ -258,6 +269,7 @@ def by_hand(p: Probe, case: str) -> Iterator[Finding]:
     ledger = stage.custom_ledger(rows)
     yield from priced(p, ledger)
     charges = below(p, ledger)
+    yield from _found(p, _buyer_side(stage.manual.buyer_rate, charges.rows), charges.exchange, ledger.id, "Charge")
     for row, given in zip(charges.rows, ROWS[case], strict=False):
         for name, told in zip(("unitPP", "unitSP"), given[1:], strict=True):
             shown = money.amount(row, f"price.{name}")
@@ -276,3 +288,12 @@ def by_hand(p: Probe, case: str) -> Iterator[Finding]:
                 source="INF",
                 subject="Credit Memo",
             )
+
+
+def _buyer_side(rate: Decimal, charges: Sequence[Row]) -> Iterator[Wrong]:
+    """The buyer's currency is worth what it was in earlier charges, or has moved; it is not turned upside down."""
+    for row in charges:
+        sale, buyer = money.amount(row, "price.SPx1"), money.amount(row, "price.BSPx1")
+        if abs(rate - 1) > BUYERS and sale and buyer and money.near(sale, buyer * rate, money.SHOWN):
+            yield Wrong("M604", "price.BSPx1", f"{sale * rate:f}, at {rate:f}", f"{buyer:f}")
+            return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from contracts.probe import Nothing, Probe, member
@@ -23,6 +24,7 @@ class Source:
 
     kind: subscription, asset or agreement; id, item: its id, and that of an item sold with it
     outcome: the state of its charges: Ready, Split or Skipped
+    buyer_rate: one unit of the sale currency in the buyer's, when last seen
     """
 
     authorization: str
@@ -36,11 +38,15 @@ class Source:
     vendor: str
     purchase: str = ""
     sale: str = ""
+    buyer_rate: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Manual:
-    """What Operations can bill by hand. item: the vendor's own number of it"""
+    """What Operations can bill by hand.
+
+    item: the vendor's own number of it; buyer_rate: one unit of the sale currency in the buyer's, when last seen
+    """
 
     seller: str
     vendor: str
@@ -49,6 +55,7 @@ class Manual:
     item: str
     purchase: str
     sale: str
+    buyer_rate: Decimal = Decimal(1)
 
 
 def sources(p: Probe, vendor: Caller) -> dict[str, list[Source]]:
@@ -102,8 +109,14 @@ def _source(charge: Mapping[str, Any], authorization: str) -> Source | None:
     names = ("agreement", "seller", "client", "vendor")
     agreement, seller, client, vendor = (str(member(charge, f"{name}.id")) for name in names)
     id = str(member(charge, f"{kind}.id"))
-    currencies = (str(member(charge, f"price.currency.{side}")) for side in ("purchase", "sale"))
-    return Source(authorization, kind, id, str(item), outcome, agreement, seller, client, vendor, *currencies)
+    purchase, sale = (str(member(charge, f"price.currency.{side}")) for side in ("purchase", "sale"))
+    rate = _buyer_rate(charge)
+    return Source(authorization, kind, id, str(item), outcome, agreement, seller, client, vendor, purchase, sale, rate)
+
+
+def _buyer_rate(charge: Mapping[str, Any]) -> Decimal:
+    sale, buyer = member(charge, "price.SPx1"), member(charge, "price.BSPx1")
+    return Decimal(str(buyer)) / Decimal(str(sale)) if sale and buyer else Decimal(1)
 
 
 def _named(authorization: str, vendor: Caller, line: Mapping[str, Any]) -> Source:
@@ -153,4 +166,6 @@ def _manual(ledger: Mapping[str, Any], charge: Mapping[str, Any]) -> Manual | No
     currencies = [member(ledger, f"price.currency.{side}") for side in ("purchase", "sale")]
     if member(charge, "processing.status") != "Ready" or None in told or None in currencies:
         return None
-    return Manual(*map(str, told), *map(str, currencies))
+    rate = _buyer_rate(charge)
+    seller, vendor, client, agreement, item = map(str, told)
+    return Manual(seller, vendor, client, agreement, item, str(currencies[0]), str(currencies[1]), rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts import stage as generic
 from contracts.apis.billing import uploads
-from contracts.apis.billing.bodies import Bodies
+from contracts.apis.billing.bodies import SIMPLE, Bodies
 from contracts.apis.billing.sources import Manual, Source, manuals, sources
 from contracts.apis.billing.uploads import JSONL, XLSX
 from contracts.forms import FORM, Part, form
@@ -97,12 +97,16 @@ class Stage(generic.Stage):
         """What the journals of this run charge for, those of different sellers first."""
         return next(iter(self.by_authorization.values()))
 
-    def abroad(self) -> Source:
-        """A source that is sold in another currency than it is bought in, under any authorization. Raises Nothing."""
+    def abroad(self, *, buyer: bool = False) -> Source:
+        """A source that is sold in another currency than it is bought in, under any authorization. Raises Nothing.
+
+        buyer: it is the buyer's currency that is another
+        """
         for each in (one for many in self.by_authorization.values() for one in many):
-            if each.outcome == "Ready" and each.purchase != each.sale:
+            apart = abs(each.buyer_rate - 1) > Decimal("0.001") if buyer else each.purchase != each.sale
+            if each.outcome == "Ready" and apart:
                 return each
-        raise Nothing("no charge is known that is sold in another currency than it is bought in")
+        raise Nothing("no charge is known that is converted" + (" into the buyer's currency" if buyer else ""))
 
     @cached_property
     def manual(self) -> Manual:
@@ -263,6 +267,16 @@ class Stage(generic.Stage):
             return "2026-01-30T00:00:00.000Z"
         return super().value(operation, path, now)
 
+    def half_wrong(self, operation: Operation, caller: Caller) -> Iterator[Mapping[str, Any]]:
+        yield from super().half_wrong(operation, caller)
+        written = self.p.api.visibility[operation.entity].written_by(caller.role)
+        right = self.right(operation, [name for name in SIMPLE if name in written])
+        # What only a look at other members, or at other objects, can find wrong.
+        if "billingEndDate" in written:
+            yield {**right, "billingEndDate": "1999-12-31T00:00:00.000Z"}
+        if "assignee" in written and right:
+            yield {**right, "assignee": {"id": self.p.facts.shape("User")}}
+
     def follows(self, operation: Operation, path: str, other: str) -> bool:
         # The attributes of an invoice show once more what its erpData has (c.7).
         return operation.entity == "Invoice" and other.startswith("attributes")
@@ -283,7 +297,10 @@ class Stage(generic.Stage):
             return self._completable(state)
         if (entity, row.event) == ("Charge", "reset"):
             return self._reconciled(state)
-        return self.make(entity, state, caller)
+        thing = self.make(entity, state, caller)
+        if row.event == "accept" and not member(self.look_as(thing, ("operations",)), "processing.ready"):
+            raise Blocked(f"{entity} {thing.id} has no billable charge, though one was handed in")
+        return thing
 
     def unmet(self, entity: str, state: str, row: Transition) -> Thing | None:
         if row.id in ("J15", "C8") and state != "Ignored":

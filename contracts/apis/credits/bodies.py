@@ -42,8 +42,8 @@ class Bodies:
         if operation.id != "createAuthToken":
             return NO_BODY
         most = int(self._stage.p.api.conventions.rules["tokens"]["most"])
-        if self._stage.tokens >= most - 1:
-            # Nothing takes a token back: the last one is for the check of what tokens may do.
+        if self._stage.tokens >= most - 2:
+            # Nothing takes a token back: the others are for the check of what tokens may do.
             raise Nothing(f"{self._stage.tokens} of the {most} access tokens of a user were issued by this run")
         return Body(self.token(caller))
 
@@ -51,7 +51,7 @@ class Bodies:
         """Little for an invoice, and the rest for the credit balance of its account."""
         target = {**item("invoice", self._stage.ground.target["locator"]), "amount": plain(CENT)}
         return {
-            "amount": 11,
+            "amount": 11.37,
             "type": self._stage.ground.payment_type,
             "data": {"mark": self._stage.p.tag},
             "currency": self._stage.ground.currency,

@@ -140,19 +140,20 @@ class Books:
         self.ground = ground
 
     @cached_property
-    def _all(self) -> list[Entry]:
+    def every(self) -> list[Entry]:
+        """All that the lists show, what the run itself made among it."""
         return [Entry(kind, row) for kind in KINDS.values() for row in self.ground.rows(kind.listing)]
 
     @cached_property
     def _own(self) -> frozenset[str]:
         """What this run made, and what came of that."""
         made = {id for ids in self.ground.p.guard.made.values() for id in ids}
-        return frozenset(made | {each.locator for each in self._all if each.row.get("parentCreditLocator") in made})
+        return frozenset(made | {each.locator for each in self.every if each.row.get("parentCreditLocator") in made})
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Everything that there is a credit of, by locator."""
-        return {each.locator: each for each in self._all if each.locator not in self._own | self._strangers}
+        return {each.locator: each for each in self.every if each.locator not in self._own | self._strangers}
 
     @cached_property
     def _strangers(self) -> frozenset[str]:
@@ -160,7 +161,7 @@ class Books:
         shown = {each.get("locator") for each in self.credits}
         found: set[str] = set()
         for kind in KINDS.values():
-            odd = [each.locator for each in self._all if each.kind is kind and each.locator not in shown | self._own]
+            odd = [each.locator for each in self.every if each.kind is kind and each.locator not in shown | self._own]
             if odd and not any(self.ground.finds(kind.reading, each) for each in odd[:FEW]):
                 found.update(odd)
         return frozenset(found)

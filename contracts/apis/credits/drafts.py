@@ -133,14 +133,14 @@ def validity(p: Probe, case: str) -> Iterator[Finding]:
 
 
 @check(
-    "credits.containers",
-    proves="a draft that names what is not there, or several currencies, is refused",
+    "credits.refused",
+    proves="a draft in several currencies, or as an aggregate, is refused",
     codes=("S306",),
     mode=Mode.OWN,
     cases=lambda api: list(REFUSED),
     apis=APIS,
 )
-def containers(p: Probe, case: str) -> Iterator[Finding]:
+def refused(p: Probe, case: str) -> Iterator[Finding]:
     assert isinstance(p.stage, Stage)
     stage = p.stage
     operation = p.operation(case.partition(" ")[0])
@@ -153,10 +153,6 @@ def containers(p: Probe, case: str) -> Iterator[Finding]:
         stage.end(p.things[-1][1])
 
 
-def _unknown(stage: Stage, entity: str) -> str:
-    return stage.p.facts.shape(entity)
-
-
 def _mixed(stage: Stage) -> Any:
     currency = stage.ground.currency
     other = next(each for each in ("USD", "EUR") if each != currency)
@@ -164,20 +160,30 @@ def _mixed(stage: Stage) -> Any:
 
 
 REFUSED: Mapping[str, Callable[[Stage], Any]] = {
-    "createPayment of no account": lambda stage: stage.bodies.payment(
-        accountLocator=_unknown(stage, "Account"), targets=[]
-    ),
-    "createPayment for no invoice": lambda stage: stage.bodies.payment(
-        targets=[item("invoice", _unknown(stage, "Invoice"))]
-    ),
     "createPayment in two currencies": _mixed,
     "createPayment as an aggregate": lambda stage: stage.bodies.payment(paymentMode="aggregate"),
-    "createCreditDistribution from no account": lambda stage: {
-        **stage.bodies.distribution(),
-        "sources": [item("account", _unknown(stage, "Account"))],
-    },
-    "createDisbursement from no account": lambda stage: {
-        **stage.bodies.disbursement(),
-        "sources": [item("account", _unknown(stage, "Account"))],
-    },
 }
+EMPTY: Mapping[str, Callable[[Stage], Any]] = {
+    "createPayment": lambda stage: {**stage.bodies.payment(), "targets": [], "data": {}},
+    "createCreditDistribution": lambda stage: {**stage.bodies.distribution(), "sources": [], "targets": []},
+    "createDisbursement": lambda stage: {**stage.bodies.disbursement(), "sources": [], "data": {}},
+}
+
+
+@check(
+    "credits.empty",
+    proves="collections that a draft must have may be empty",
+    codes=("S307",),
+    mode=Mode.OWN,
+    cases=lambda api: list(EMPTY),
+    apis=APIS,
+)
+def empty(p: Probe, case: str) -> Iterator[Finding]:
+    assert isinstance(p.stage, Stage)
+    operation = p.operation(case)
+    exchange = p.call(operation, p.stage.actor(operation), p.stage.ground.home, body=EMPTY[case](p.stage))
+    if exchange.status >= 300:
+        expected = "a draft: what is required may be empty"
+        yield p.finding("S307", exchange, expected=expected, source="D", place=SPEC, subject="empty collections")
+    else:
+        p.stage.end(p.things[-1][1])

@@ -35,6 +35,8 @@ def shortfalls(p: Probe, case: str) -> Iterator[Finding]:
                 "R212", operation, "creditType", "shortfallWriteOff", f"{each.row.get('creditType')!r}", "I"
             )
         parent = entries.get(str(each.row.get("parentCreditLocator")))
+        if parent is None and str(each.row.get("parentCreditLocator")) in summed_up:
+            continue  # a list leaves it out, which is told of that list
         if parent is None or parent not in parents:
             came = f"{each.row.get('parentCreditLocator')} is neither"
             yield ground.wrong("M606", operation, "parentCreditLocator", "a payment or a distribution", came, "S, I")

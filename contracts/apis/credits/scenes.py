@@ -93,6 +93,8 @@ class Stagehand:
         found = self.p.operation(operation)
         exchange = self.p.call(found, self.stage.actor(found), self.ground.home, body=body)
         self.steps.append(self.p.expect(exchange))
+        if "amount" in body and exchange.json.get("amount") != body["amount"]:
+            raise Blocked(f"{operation}: {body['amount']} was asked for, and {exchange.json.get('amount')} came")
         return self.p.things[-1][1]
 
     def do(self, thing: Thing, *events: str) -> Row:

@@ -60,6 +60,8 @@ class Stage(stage.Stage):
         self.touching, self.bodies = Touching(self.ground), Bodies(self)
         self.tokens = 0
         """access tokens that were issued by this run"""
+        self.wrongs: set[tuple[str, str]] = set()
+        """operation and subject of what the stories found"""
         self.resting: dict[str, Decimal] = {}
         """what each lent invoice owes between the stories"""
         self._settled: dict[str, Thing] = {}

@@ -41,6 +41,7 @@ def money_moves(p: Probe, case: str) -> Iterator[Finding]:
         p.stage.reopen()
         p.stage.resting = _resting(ground)
     found = list(STORIES[case](p))
+    p.stage.wrongs |= {(each.operation, each.subject) for each in found}
     for each in found:
         # Most of what moves money does it in one way: the same fault elsewhere is told of where it was seen first.
         yield replace(each, operation=p.facts.first(each.code, each.subject, p.operation(each.operation)))
@@ -185,6 +186,8 @@ def spent(p: Probe) -> Iterator[Finding]:
     out = hand.create("createDisbursement", _disbursement(hand, before.balance))
     hand.do(out, "validate", "approve", "execute")
     was = hand.scene()
+    if was.balance or ("reversePayment", "balance") in hand.stage.wrongs:
+        raise Blocked("balances are not what was moved, so nothing can be seen to be spent; see M605")
     operation = hand.stage.by_event("Payment", "reverse")
     hand.steps.append(hand.stage.play(hand.stage.case(operation, None, thing)))
     if hand.steps[-1].status != p.status("state", "Payment"):

@@ -34,8 +34,8 @@ def tokens(p: Probe, case: str) -> Iterator[Finding]:
     if issued.status >= 300 or not isinstance(issued.json, str):
         raise Nothing(f"{issuer.name} is issued no access token ({issued.status} {issued.answer.said[:80]})")
     token = replace(issuer, name=f"{issuer.name}-token", token=issued.json, grants=tuple(p.stage.ground.home.values()))
-    yield from _rights(p, token, issued)
-    yield from _beyond(p, token, issued)
+    found = list(_rights(p, token, issued))
+    yield from found or _beyond(p, token, issued)
     yield from _number(p, issuer)
 
 
@@ -72,7 +72,10 @@ def _rights(p: Probe, token: Caller, issued: Exchange) -> Iterator[Finding]:
 
 
 def _beyond(p: Probe, token: Caller, issued: Exchange) -> Iterator[Finding]:
-    """It cannot give away what it has not got, nor what is no right."""
+    """It cannot give away what it has not got, nor what is no right. Raises Blocked where none could be had anyway."""
+    assert isinstance(p.stage, Stage)
+    if p.stage.tokens >= int(p.api.conventions.rules["tokens"]["most"]):
+        raise Blocked("as many tokens as a user may have were issued; a refusal would say nothing of rights")
     for subject, said in (
         ("permissions", {"permissions": [LACKING]}),
         ("tenants", {"permissions": [READ], "tenants": ["any"]}),
@@ -186,3 +189,24 @@ def _scoped(p: Probe, operation: Operation) -> None:
             if p.call(operation, caller, other, query="count=1").status == p.status("scope"):
                 return
     raise Blocked("rights hold in tenants that nobody was assigned; see access.scope")
+
+
+@check(
+    "credits.ledgers",
+    proves="an account's balance is not told in another tenant, whoever asks",
+    codes=("A109",),
+    apis=APIS,
+)
+def ledgers(p: Probe, case: str) -> Iterator[Finding]:
+    assert isinstance(p.stage, Stage) and p.api.scope is not None and p.api.scope.parameter is not None
+    ground, operation, parameter = p.stage.ground, p.operation("fetchLedgerAccount"), p.api.scope.parameter
+    said = {"refType": "accountCreditBalance", "refLocator": ground.payers[0]}
+    for caller in p.may(operation):
+        for tenant in p.settings.values.get(p.api.name, {}).get("tenants", {}):
+            if tenant in ground.home.values():
+                continue
+            exchange = p.call(operation, caller, {**said, parameter: tenant}, query=f"currency={ground.currency}")
+            if exchange.status not in (p.status("scope"), p.status("find")):
+                expected = f"{p.status('find')}: the account is another tenant's"
+                yield p.finding("A109", exchange, expected=expected, source="M", subject="another tenant")
+                return

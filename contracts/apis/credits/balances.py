@@ -11,6 +11,8 @@ from contracts.findings import Finding
 from contracts.probe import Blocked, Probe
 from contracts.registry import check
 
+MOST = 1000
+"""Lines that are asked for, as many as may be"""
 SEEN = 24
 """Invoices that are read one by one, at most"""
 
@@ -24,22 +26,32 @@ SEEN = 24
 def balances(p: Probe, case: str) -> Iterator[Finding]:
     ground = Ground(p)
     books = Books(ground)
-    need(books.accounts or books.unsound)
+    need(books.accounts or books.unsound or books.moved)
     for account in books.accounts:
         for currency in books.currencies(account):
-            query = f"currency={currency}&size=1000"
-            ledger = ground.read("fetchLedgerAccount", query=query, refType="accountCreditBalance", refLocator=account)
             wanted = sum((each.fed() for each in books.of(account) if each.row.get("currency") == currency), ZERO)
+            ledger = _read(ground, account, currency)
             yield from _ledger(books, ledger, account, currency, wanted)
+            yield from _lines_of(books, ledger, account, currency)
+    for account in sorted(books.moved):
+        # What this run moved there is judged where it was moved; the lines must tell it all the same.
+        for currency in books.currencies(account):
+            yield from _lines_of(books, _read(ground, account, currency), account, currency)
     books.judged()
+
+
+def _read(ground: Ground, account: str, currency: str) -> Row:
+    query = f"currency={currency}&size={MOST}"
+    found = ground.read("fetchLedgerAccount", query=query, refType="accountCreditBalance", refLocator=account)
+    if not isinstance(found, dict) or not isinstance(found.get("lines"), list):
+        raise Blocked(f"the ledger account of {account} in {currency} has no lines")
+    return found
 
 
 def _ledger(books: Books, ledger: Row, account: str, currency: str, wanted: Decimal) -> Iterator[Finding]:
     ground = books.ground
-    found, lines = money(ledger.get("balance")), ledger.get("lines")
+    found = money(ledger.get("balance"))
     where = f"of {account} in {currency}"
-    if not isinstance(lines, list):
-        raise Blocked(f"the ledger account {where} has no lines")
     if found != wanted:
         yield ground.wrong(
             "M605",
@@ -54,23 +66,26 @@ def _ledger(books: Books, ledger: Row, account: str, currency: str, wanted: Deci
         yield ground.wrong(
             "M605", "fetchLedgerAccount", "below 0", f"no balance below 0 {where}", str(found), "D, I", at=account
         )
-    elif len(lines) < 1000 and total(lines) != found:
-        yield ground.wrong(
-            "M605",
-            "fetchLedgerAccount",
-            "lines",
-            f"lines that add up to {found} {where}",
-            str(total(lines)),
-            "I, M",
-            at=account,
-        )
-    for line in lines:
-        entry = books.entries.get(str(line.get("creditLocator")))
-        if entry is None or entry.kind.type != line.get("creditType"):
-            came = f"{line.get('creditType')} {line.get('creditLocator')}"
-            yield ground.wrong(
-                "M606", "fetchLedgerAccount", "creditLocator", "a credit of the account", came, "I, M", at=account
-            )
+
+
+def _lines_of(books: Books, ledger: Row, account: str, currency: str) -> Iterator[Finding]:
+    """The lines of each credit are what it did to the balance, and nothing in all once it is reversed."""
+    lines: dict[str, list[Row]] = {}
+    for each in ledger["lines"]:
+        lines.setdefault(str(each.get("creditLocator")), []).append(each)
+    known = {each.locator: each for each in books.every if each.row.get("accountLocator") == account}
+    for locator in lines:
+        entry = known.get(locator)
+        if entry is None or any(each.get("creditType") != entry.kind.type for each in lines[locator]):
+            said, came = "a credit of the account", f"{lines[locator][0].get('creditType')} {locator}"
+            yield books.ground.wrong("M606", "fetchLedgerAccount", "creditLocator", said, came, "I, M", at=account)
+            return
+    for locator, entry in known.items() if len(ledger["lines"]) < MOST else ():
+        wanted = entry.fed() if entry.is_live and entry.row.get("currency") == currency else ZERO
+        found = total(lines.get(locator, ()))
+        if found != wanted:
+            said = f"lines of {wanted} for {entry.name}, which is {entry.state}"
+            yield books.ground.wrong("M605", "fetchLedgerAccount", "lines", said, str(found), "I, M", at=account)
             return
 
 

@@ -1,0 +1,155 @@
+"""Pages, orders, filters and selections: silent on the sound server, and each planted fault is found under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contracts import facts
+from contracts.listing import escaped, leaves, marks
+from contracts.queries import Member, Question, among, compare, like, negated, unset, writable
+from contracts.registry import checks
+from contracts.run import run, running
+from contracts.settings import Settings
+from contracts.wire import Caller
+from mockserver import MockServer, create_app
+from specs.tables import names
+from tests.contracts.driver import settings, silent, told, verify
+from tests.faulty import filters, orders, paging, selects
+from tests.faulty.defects import Defect
+from tests.test_another_api import FOLDER, WORLD
+
+ONLY = ("paging.*", "ordering.*", "filters.*", "selection.*")
+READ_SIDE = ("rows.*", "visibility.*", "views.*", *ONLY)
+# What the seed of a run happens to look below may have nothing there; told as unchecked, and no reason to fail.
+NOTHING = ("list", "fetch")
+# The months that an account's documents are asked for by are looked at with the accounts themselves.
+OTHERS = ("months-ignored", "first-month-only")
+
+
+def planted() -> list[Defect]:
+    every = (*paging.DEFECTS, *orders.DEFECTS, *filters.DEFECTS, *selects.DEFECTS)
+    return [each for each in every if each.name not in OTHERS and any(code[0] == "Q" for code in each.codes)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("api", names())
+def test_nothing_is_found_on_the_sound_server(api: str, seed: int, sound_app: MockServer) -> None:
+    assert silent(verify(sound_app, api, only=ONLY, seed=seed), expecting=NOTHING) == []
+
+
+@pytest.mark.parametrize("defect", planted(), ids=lambda each: each.name)
+def test_a_planted_fault_is_found_under_its_name(defect: Defect) -> None:
+    result = verify(defect.plant(), defect.api, only=ONLY)
+
+    found = [each for each in result.findings if each.code in defect.codes]
+    assert found, told(result.findings)
+    # What breaks the spec besides is for the judge of all answers to tell.
+    others = [each for each in result.findings if each.code not in defect.codes and each.code[0] != "S"]
+    assert told(others) == []
+    if defect.at:
+        assert defect.at in {each.operation for each in found}
+
+
+def test_the_read_side_of_all_apis_takes_few_requests(sound_app: MockServer) -> None:
+    result = verify(sound_app, *names(), only=READ_SIDE)
+
+    counted = {f"{each.api} {each.check}": each.requests for each in result.checks}
+    assert result.requests <= 3_000, counted
+
+
+def test_an_api_that_is_a_folder_is_looked_at_by_its_tables_alone() -> None:
+    callers = (
+        Caller("warden", "parking", "warden", "warden-token", "town"),
+        Caller("ada", "parking", "driver", "ada-token", "ada"),
+        Caller("ben", "parking", "driver", "ben-token", "ben"),
+    )
+    only = tuple(f"check:{each}" for each in READ_SIDE)
+    app = create_app(FOLDER, scenario=WORLD)
+
+    result = run(Settings(target="http://127.0.0.1:8000", app=app, apis=(FOLDER,), callers=callers, only=only))
+
+    assert silent(result, expecting=NOTHING) == []
+    assert {each.check for each in result.checks if each.requests} >= {"paging.links", "ordering.orders"}
+
+
+@pytest.mark.parametrize("check", ["ordering.orders", "filters.operators"])
+def test_a_list_longer_than_is_read_is_asked_about_a_part_of_it(
+    check: str, sound_app: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "DEPTH", 1)
+    found = next(each for each in checks() if each.id == check)
+    with running(settings(sound_app, "billing")) as made:
+        p = made.probes["billing"]
+        conventions = replace(p.api.conventions, paging={**p.api.conventions.paging, "cap": 20})
+        p.api = replace(p.api, conventions=conventions)
+
+        assert not p.facts.listed(p.operation("listStatements"), p.who("operations")).whole
+        assert told(found.run(p, "listStatements")) == []
+
+
+ROWS: Sequence[dict[str, Any]] = (
+    {"id": "1", "name": "Abbey Road", "size": 9, "status": "Open"},
+    {"id": "2", "name": "abbey lane", "size": 10, "status": "Done"},
+    {"id": "3", "size": 10, "status": "Done"},
+)
+NAME = Member("name", "string", tuple(row.get("name") for row in ROWS))
+SIZE = Member("size", "number", tuple(row["size"] for row in ROWS))
+STATUS = Member("status", "enum", tuple(row["status"] for row in ROWS))
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "ids"),
+    [
+        (compare("eq", NAME, "Abbey Road"), "eq(name,'Abbey Road')", "1"),
+        (compare("ne", NAME, "Abbey Road"), "ne(name,'Abbey Road')", "23"),
+        (compare("ge", SIZE, 10), "ge(size,10)", "23"),
+        (compare("lt", SIZE, 10), "lt(size,10)", "1"),
+        (among("out", NAME, ["Abbey Road"]), "out(name,('Abbey Road'))", "23"),
+        (among("in", STATUS, ["Open", "Gone"]), "in(status,('Open','Gone'))", "1"),
+        (unset("eq", NAME), "eq(name,null())", "3"),
+        (unset("ne", NAME), "ne(name,null())", "12"),
+        (like("like", NAME, "*bbey*", "contains"), "like(name,'*bbey*')", "12"),
+        (like("like", NAME, "Abbey*", "starts with"), "like(name,'Abbey*')", "1"),
+        (like("ilike", NAME, "Abbey*", "starts with"), "ilike(name,'Abbey*')", "12"),
+        (like("like", NAME, "*lane", "ends with"), "like(name,'*lane')", "2"),
+        (like("like", NAME, "Abbey", "without stars"), "like(name,'Abbey')", ""),
+        (negated(compare("gt", SIZE, 9)), "not(gt(size,9))", "1"),
+    ],
+)
+def test_a_question_is_answered_by_the_rows_themselves(question: Question, text: str, ids: str) -> None:
+    assert question.text == text
+    assert "".join(row["id"] for row in ROWS if question.holds(row)) == ids
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "can_be"),
+    [
+        (1.5, "number", True),
+        (1e-07, "number", False),
+        (25.0000000393, "number", False),
+        ("O'Neill", "string", False),
+        ("A-1 b.c", "string", True),
+        ("x", "string", False),
+        (True, "boolean", True),
+    ],
+)
+def test_only_values_without_doubt_are_written(value: Any, kind: str, can_be: bool) -> None:
+    assert writable(value, kind) is can_be
+
+
+def test_what_structures_a_query_is_sent_as_it_is_and_the_rest_is_escaped() -> None:
+    assert escaped("and(eq(name,'A b'),in(id,('x')))&order=-id") == "and(eq(name,'A%20b'),in(id,('x')))&order=-id"
+
+
+def test_values_behind_a_path_are_found_through_lists() -> None:
+    assert leaves({"lines": [{"no": 1}, {"no": None}, {"no": 2}]}, "lines.no") == [1, 2]
+
+
+def test_source_marks_are_read_from_brackets() -> None:
+    assert marks("Items to skip. (S, D; default and bound, M)") == "S, D, M"
+    assert marks("One order [S]. Names are case-sensitive [M].") == "S, M"
+    assert marks("No mark at all.") == "M"
