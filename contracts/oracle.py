@@ -28,7 +28,7 @@ CONFIG: Mapping[str, Any] = {
     "generation": {"database": "none", "with-security-parameters": False, "deterministic": True},
     "phases": {"coverage": {"unexpected-methods": [], "generate-duplicate-query-parameters": False}},
 }
-"""Said in full, so that no stray schemathesis.toml is looked for; tokens and other methods are tried by other checks."""
+"""Said in full, so that no stray schemathesis.toml is looked for; tokens and methods are other checks' matter."""
 _APPLIES = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else"})
 _REST = frozenset({"items", "prefixItems", "additionalProperties", "patternProperties"})
 _NAMED = re.compile(r'^"(.*)" is a required property|^Additional properties are not allowed \(\'(.*?)\'')

@@ -347,7 +347,6 @@ class Probe:
     # Objects
 
     def _intend(self, operation: Operation, caller: Caller, params: Mapping[str, str], request: Request) -> int:
-        body = (request.content or b"")[:4000].decode("utf-8", "replace")
         return self.journal.intent(
             api=self.api.name,
             operation=operation.id,
@@ -355,7 +354,6 @@ class Probe:
             caller=caller.name,
             params=dict(params),
             tag=self.tag,
-            body=body,
         )
 
     def _keep(self, number: int, operation: Operation, exchange: Exchange, params: Mapping[str, str]) -> None:

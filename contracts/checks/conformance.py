@@ -76,7 +76,7 @@ def reads(p: Probe, case: str) -> Iterator[Finding]:
 )
 def changes(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.operation(case)
-    if p.mode is Mode.OWN and operation.id in p.guard.lasting:
+    if p.mode is Mode.OWN and operation.id in p.stage.LASTING:
         raise Nothing(f"{operation.id}: nothing takes it back; needs --mode full")
     base = based(p, operation)
     rng = random.Random(f"{p.settings.seed}/{p.api.name}/{case}")
@@ -87,7 +87,7 @@ def changes(p: Probe, case: str) -> Iterator[Finding]:
     for each in wrong[:WRONG]:
         yield from _tried(p, operation, base.caller, each, base.params, base=base, model=model)
     moves = operation.event is not None or operation.does in ("act", "delete")
-    few = moves or operation.id in p.guard.lasting
+    few = moves or operation.id in p.stage.LASTING
     came: set[int] = set()
     found = False
     for each in right[: STEPS if few else RIGHT]:

@@ -77,7 +77,7 @@ def _foreign(p: Probe, operation: Operation, caller: Caller) -> Iterator[dict[st
     assert start is not None
     parameter, entity = start
     for id, owner, scope in foreign_ids(p, entity, caller):
-        found = {**p.ghosts(operation), parameter: id}
+        found = {**ghosts(p, operation), parameter: id}
         if operation.key is not None and operation.key != parameter and owner is not None:
             below = children(p, operation, owner, {**scope, parameter: id})
             found |= {operation.key: below[0]} if below else {}
@@ -129,14 +129,14 @@ def _read(
 ) -> Iterator[Finding]:
     query, start = required_query(p, operation), first(operation)
     assert start is not None
-    ghosts = p.ghosts(operation)
+    absent = ghosts(p, operation)
     if what and operation.key is not None:
-        ghosts = {**params, operation.key: ghosts[operation.key]}
-    missing = p.call(operation, caller, ghosts, query=query)
+        absent = {**params, operation.key: absent[operation.key]}
+    missing = p.call(operation, caller, absent, query=query)
     exchange = p.call(operation, caller, params, query=query)
     if exchange.status < 400 and not what and p.scope(caller) and params[start[0]] in p.facts.ids(start[1], caller):
         raise Blocked(f"a {start[1]} that another's list shows is shown by {caller.name}'s own, too")
-    yield from _judged(p, exchange, missing, caller, [*params.values(), *ghosts.values()], what)
+    yield from _judged(p, exchange, missing, caller, [*params.values(), *absent.values()], what)
 
 
 def _judged(
@@ -211,10 +211,10 @@ def _written(
     case = p.stage.case(operation, thing.caller if thing.caller.role in operation.roles else None, thing)
     if not scope and not is_hidden(p, thing, caller):
         raise Nothing(f"{thing.entity} {thing.id} is not known to be hidden from {caller.name}")
-    params, ghosts = {**case.params, **scope}, {**p.ghosts(operation), **scope}
-    missing = p.call(operation, caller, ghosts, body=case.body, content=case.content, headers=case.headers)
+    params, absent = {**case.params, **scope}, {**p.ghosts(operation), **scope}
+    missing = p.call(operation, caller, absent, body=case.body, content=case.content, headers=case.headers)
     exchange = p.call(operation, caller, params, body=case.body, content=case.content, headers=case.headers)
-    yield from _judged(p, exchange, missing, caller, [*params.values(), *ghosts.values()])
+    yield from _judged(p, exchange, missing, caller, [*params.values(), *absent.values()])
 
 
 @check(

@@ -9,7 +9,7 @@ from typing import Any
 from contracts.facts import ENOUGH, Row
 from contracts.findings import Finding
 from contracts.listing import Listing, widest, with_rql
-from contracts.probe import Probe, member
+from contracts.probe import Blocked, Probe, member
 from contracts.readings import differs, read, reading
 from contracts.registry import check
 from contracts.wire import Exchange
@@ -44,8 +44,14 @@ class Views:
         )
 
     def rows(self, exchange: Exchange) -> list[Row]:
+        """The rows of an answer. Raises Blocked where none of them is one of the default view's."""
         if not self.id:
-            return self.listing.shown(exchange)
+            rows, known = self.listing.shown(exchange), set(self.listing.ids(self.default))
+            if rows and not known & set(self.listing.ids(rows)):
+                raise Blocked(
+                    f"{self.operation.id} shows other rows each time; what a selection changes cannot be told"
+                )
+            return rows
         return [exchange.json] if isinstance(exchange.json, dict) else []
 
     def names(self, rows: Sequence[Row]) -> set[str]:
@@ -167,7 +173,7 @@ def _nothing(views: Views, name: str, key: str) -> Iterator[Finding]:
     if others:
         said = ", ".join(sorted(others)[:4])
         yield views.finding("Q509", "-*", exchange, expected=f"{key} and {name} alone", came=f"{said}, too")
-    elif name not in views.names(rows):
+    elif name not in views.names(rows) and name in views.default_names(rows):
         yield views.finding("Q508", "-*,name", exchange, expected=f"{key} and {name}", came=f"no {name}")
     elif any(key not in row for row in rows):
         yield views.finding(

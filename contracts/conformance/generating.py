@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
+from contracts.drawing import drawn, elsewhere
 from contracts.oracle import Oracle
 
 UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "unsupported_content_type"})
@@ -35,6 +35,7 @@ RULES = {
     "non_unique_items": "uniqueItems",
     "object_unexpected_properties": "additionalProperties",
     "null_value": "null",
+    "value_null_value": "null",
     "example_value": "example",
     "default_value": "default",
 }
@@ -49,16 +50,16 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     from schemathesis import GenerationMode
 
     operation = oracle.operations[id]
-    covered = list(
-        oracle.schema.iter_coverage_cases(
-            operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
-        )
+    enumerated = oracle.schema.iter_coverage_cases(
+        operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
     )
+    with elsewhere():
+        covered = list(enumerated)
     found = []
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
-        drawn = list(_drawn(operation, mode, rng, examples)) if examples else []
-        found.append([*cases[:1], *thinned(cases[1:], rng), *drawn])
+        more = drawn(operation.as_strategy(generation_mode=mode), examples, rng) if examples else []
+        found.append([*cases[:1], *thinned(cases[1:], rng), *more])
     return found[0], found[1]
 
 
@@ -102,31 +103,6 @@ def place(case: Any) -> str:
     return said if data.scenario.value == MISSING else said.rpartition(":")[0] or str(data.location or said)
 
 
-def _drawn(operation: Any, mode: Any, rng: random.Random, examples: int) -> Iterator[Any]:
-    """Cases that Hypothesis draws; the same for the same seed."""
-    from hypothesis import HealthCheck, Phase, given, seed, settings
-    from hypothesis.errors import Unsatisfiable
-
-    found: list[Any] = []
-
-    @seed(rng.getrandbits(32))
-    @settings(
-        max_examples=examples,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(operation.as_strategy(generation_mode=mode))
-    def draw(case: Any) -> None:
-        found.append(case)
-
-    # An operation without parameters and body has no wrong request.
-    with suppress(Unsatisfiable):
-        draw()
-    yield from found
-
-
 def about(case: Any, model: Any) -> str:
     """What a case tries: the dotted place of a member, or a parameter, and the rule that it breaks or just keeps.
 
@@ -150,7 +126,11 @@ def _rule(case: Any) -> str:
     if not is_enumerated(case):
         return next((each.keywords[0] for each in data.mutations if each.keywords), "drawn")
     last = str(data.location or "").rpartition("/")[2]
-    return last if last in RULES.values() else RULES.get(data.scenario.value, data.scenario.value.replace("_", " "))
+    if last in RULES.values():
+        return last
+    # "Object with valid 'name' value: Minimum length string"
+    tail = str(data.description or "").rpartition(": ")[2].lower().replace(" ", "_")
+    return RULES.get(data.scenario.value) or RULES.get(tail) or data.scenario.value.replace("_", " ")
 
 
 def _is_without(body: Any, way: Sequence[str]) -> bool:

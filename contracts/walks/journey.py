@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from contracts.drawing import drawn
 from contracts.guard import Unsafe
 from contracts.probe import Blocked, Probe
 from contracts.walks.walk import Breach, Step, Walk
@@ -62,42 +63,28 @@ class Journey:
 
     def run(self, *, walks: int = WALKS, steps: int = STEPS) -> None:
         """Walk. Raises whatever ends a run; what ends the walks alone is left in `stopped`."""
-        from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
         from hypothesis import strategies as st
 
-        # What is drawn does not depend on what is answered: Hypothesis would call a target that remembers flaky.
+        rng = random.Random(f"{self.p.settings.seed}/{self.p.api.name}/{self.machine.entity}")
         draws = st.tuples(st.integers(0, OBJECTS - 1), st.integers(0, 63), st.integers(0, 255))
+        number = walks if self.machine.final else min(walks, SPARING)
+        for each in drawn(st.lists(draws, min_size=steps, max_size=steps), number, rng):
+            try:
+                self.walk(each)
+            except (Blocked, Unsafe) as reason:
+                self.stopped = reason
+                return
+            if any(code == "W408" for code, _, _ in self.found):
+                # Where readings lag behind, nothing that is read says anything any more.
+                return
 
-        @seed(random.Random(f"{self.p.settings.seed}/{self.p.api.name}/{self.machine.entity}").getrandbits(32))
-        @settings(
-            max_examples=walks if self.machine.final else min(walks, SPARING),
-            phases=[Phase.generate],
-            database=None,
-            deadline=None,
-            verbosity=Verbosity.quiet,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(st.lists(draws, min_size=steps, max_size=steps))
-        def walk(drawn: list[tuple[int, int, int]]) -> None:
-            # Where readings lag behind, nothing that is read says anything any more.
-            if self.stopped is None and not any(code == "W408" for code, _, _ in self.found):
-                try:
-                    self.walk(drawn)
-                # Hypothesis would do again whatever raises; a run that ends here ends once.
-                except Exception as reason:
-                    self.stopped = reason
-
-        walk()
-        if self.stopped is not None and not isinstance(self.stopped, (Blocked, Unsafe)):
-            raise self.stopped
-
-    def walk(self, drawn: Sequence[tuple[int, int, int]]) -> None:
+    def walk(self, draws: Sequence[tuple[int, int, int]]) -> None:
         """One walk, which ends at the first breach. Raises Blocked."""
         walk = Walk(self.p, self.machine)
         walk.begin(*self.starts())
         # Ends come late, until objects have begun in every state.
-        late = len(drawn) // 2 if self.walks <= len(self.states) else 0
-        for number, (at, how, pick) in enumerate(drawn):
+        late = len(draws) // 2 if self.walks <= len(self.states) else 0
+        for number, (at, how, pick) in enumerate(draws):
             step = self.choose(walk, at % len(walk.models), how, pick, ends=number >= late)
             if step is not None and not self.take(walk, step):
                 return

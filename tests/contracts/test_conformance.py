@@ -139,6 +139,15 @@ def test_an_own_run_generates_nothing_that_lasts(sound_of: Sound) -> None:
     assert result.requests == 0
 
 
+def test_nothing_is_written_into_the_working_directory(
+    sound_of: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = sound_of("accounts")
+    monkeypatch.chdir(tmp_path)
+    verify(app, "accounts", mode="full", only=["conformance.*"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_same_seed_sends_the_same(sound_of: Sound, tmp_path: Path) -> None:
     sent = []
     for name in ("one", "two"):
@@ -156,7 +165,7 @@ def test_the_same_seed_sends_the_same(sound_of: Sound, tmp_path: Path) -> None:
         ("negative-payment", WRITES, "S306", "amount minimum"),
         ("thirds-of-cents", WRITES, "S306", "amount multipleOf"),
         ("sorts-unknown", READS, "S306", "sorts enum"),
-        ("null-refused", WRITES, "S307", "dueDate null"),
+        ("null-refused", WRITES, "S307", "notes null"),
     ],
 )
 def test_a_planted_mistake_of_validation_is_told_by_its_place(name: str, check: str, code: str, subject: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from contracts.findings import Result
 from contracts.reports.coverage import coverage
 from mockserver import MockServer
 from tests.contracts.driver import silent, told, verify
@@ -20,7 +21,6 @@ UNREACHED = {("Charge Error", "ignore"), ("Charge Error", "reset")}
 FOUND = {
     "submit-a-draft": "machines.undeclared",
     "cancel-issued": "machines.undeclared",
-    "wrong-state-is-wrong-request": "machines.undeclared",
     "refusal-moves-ledger": "machines.undeclared",
     "delete-error-refused": "machines.declared",
     "enquire-arrives-elsewhere": "machines.declared",
@@ -44,14 +44,14 @@ FOUND = {
 }
 
 
-def rightly(defect: Defect, result: object) -> tuple[list[str], list[str]]:
+def rightly(defect: Defect, result: Result) -> tuple[list[str], list[str]]:
     """Findings that name the defect, and the others."""
     right = [
         each
-        for each in result.findings  # type: ignore[attr-defined]  # a Result
+        for each in result.findings
         if each.code in defect.codes and (not defect.at or defect.at in f"{each.operation} {each.subject} {each.cell}")
     ]
-    return told(right), told(each for each in result.findings if each not in right)  # type: ignore[attr-defined]
+    return told(right), told(each for each in result.findings if each not in right)
 
 
 def test_every_pair_of_state_and_event_is_tried_on_the_sound_server(sound_of: SoundOf) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
@@ -148,7 +148,7 @@ def test_a_finding_names_a_defect_by_its_code_and_its_place(defect: str, finding
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def run(catalog: str, **options: Any) -> tuple[int, str, str]:
         out = io.StringIO()
         status = selftest.selftest(catalog, out=out, **options)

@@ -39,8 +39,9 @@ def test_a_state_that_passes_is_found_among_what_was_lent(sound_of: SoundOf, sta
         stage = made.probes["billing"].stage
         assert stage.state(stage.make("Journal", state)) == state
     with running(settings(sound_of("billing"), "billing", mode="own")) as made:
+        stage = made.probes["billing"].stage
         with pytest.raises(Nothing, match=f"no Journal in {state} can be made or held; lend one"):
-            made.probes["billing"].stage.make("Journal", state)
+            stage.make("Journal", state)
 
 
 def test_an_own_run_does_nothing_that_nobody_takes_back_and_leaves_nothing(sound_of: SoundOf) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -90,7 +90,7 @@ QUERIES = {
 }
 
 
-def transcript(server: Any, app: MockServer) -> Iterator[tuple[str, Any]]:
+def transcript(server: Any, app: MockServer) -> Generator[tuple[str, Any], None, None]:
     """Every question and its answer, one after the other. app: a sound server, which tells what there is"""
     (name,) = app.services
     target = InProcess(server)
@@ -312,9 +312,10 @@ def _creations(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str,
             "name": "N",
             "notes": None,
             "assignee": {"id": "USR-1000-0001"},
-            "externalIds": {"operations": "o", "vendor": "v"},
+            "externalIds": {"operations": "not its own", "vendor": "v"},
         },
     )
+    yield ask("GET", f"{base}/journals/BJO-1000-0001", "operations-token")
     yield ask("PUT", f"{base}/journals/BJO-1000-0001", "vendor-token", body={"dueDate": "2026-02-30"})
     yield ask(
         "PUT",
@@ -331,7 +332,8 @@ def _creations(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str,
     )
     yield ask("PUT", f"{base}/custom-ledgers/CLE-1000-0001", "operations-token", body={"notes": "kept"})
     yield ask("GET", f"{base}/custom-ledgers/CLE-1000-0001", "operations-token")
-    yield ask("GET", f"{base}/custom-ledgers", "operations-token", query="limit=100")
+    yield ask("GET", f"{base}/custom-ledgers", "operations-token")
+    yield ask("GET", f"{base}/ledgers", "operations-token", query="le(audit.created.at,2025-05-01T13:00:00.000Z)")
     found = target.send(made("GET", f"{base}/invoices", "client-token")).json
     for id in [row["id"] for row in found["data"]][:3] if isinstance(found, dict) and "data" in found else []:
         yield ask("PUT", f"{base}/invoices/{id}", "client-token", body={"name": "N", "status": "Paid"})
@@ -369,13 +371,15 @@ def _creations(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str,
 def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str, Answer]]:
     """Charges from their file to the invoice."""
     vendor, operations = "vendor-token", "operations-token"
-    for name, media in (
-        ("journal.jsonl", "application/jsonl"),
-        ("journal.xlsx", XLSX),
-        ("journal.jsonl", "application/jsonl"),
-        ("broken.jsonl", "application/jsonl"),
+    yield ask("POST", f"{base}/journals/BJO-1000-0001/submit", vendor, body={})
+    whole = (CHARGES / "journal.jsonl").read_bytes()
+    for name, media, content in (
+        ("journal.jsonl", "application/jsonl", whole),
+        ("journal.xlsx", XLSX, (CHARGES / "journal.xlsx").read_bytes()),
+        ("short.jsonl", "application/jsonl", whole.splitlines()[0]),
+        ("journal.jsonl", "application/jsonl", whole),
+        ("broken.jsonl", "application/jsonl", b"{nonsense"),
     ):
-        content = (CHARGES / name).read_bytes() if name != "broken.jsonl" else b"{nonsense"
         yield (
             f"upload {name}",
             target.send(_form(f"{base}/journals/BJO-1000-0001/upload", vendor, content, name, media)),
@@ -396,7 +400,14 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
         "upload one",
         target.send(_form(f"{base}/journals/{one}/upload", vendor, least, "one.jsonl", "application/jsonl")),
     )
-    for journal in (one, id, "BJO-1000-0001"):
+    back = _made(target, f"{base}/journals", vendor, {"name": "Back", "authorization": {"id": "AUT-1000-0001"}})
+    less = json.dumps({**LINE, "quantity": 1, "price": {"unitPP": -20, "PPx1": -20}}).encode()
+    yield (
+        "upload back",
+        target.send(_form(f"{base}/journals/{back}/upload", vendor, less, "back.jsonl", "application/jsonl")),
+    )
+    yield from _reconciled(ask, base, operations)
+    for journal in (one, id, back, "BJO-1000-0001", "BJO-1000-0005"):
         for path in (f"journals/{journal}", f"journals/{journal}/charges", f"journals/{journal}/sellers"):
             for token in (operations, vendor):
                 yield ask("GET", f"{base}/{path}", token, query="select=audit")
@@ -430,7 +441,6 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
             yield from _to_the_end(ask, base, statements, operations)
             yield ask("GET", f"{base}/ledgers/{ledger}", operations)
         yield ask("GET", f"{base}/journals/{journal}", operations, query="select=audit")
-    yield from _reconciled(ask, base, operations)
     yield from _consolidated(ask, target, base, operations)
     yield (
         "upload rows",
@@ -457,7 +467,9 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
 
 def _to_the_end(ask: Asking, base: str, statements: list[str], token: str) -> Iterator[tuple[str, Answer]]:
     for number, id in enumerate(statements):
-        for event in ("queue", "pending", "error", "retry", "pending"):
+        yield ask("POST", f"{base}/statements/{id}/queue", token, body={})
+        yield ask("POST", f"{base}/statements/{id}/error", token, body={})
+        for event in ("retry", "pending", "error", "retry", "pending"):
             yield ask("POST", f"{base}/statements/{id}/{event}", token, body={})
             yield ask("PUT", f"{base}/statements/{id}", token, body={"statusNotes": {"message": "m"}})
             yield ask("POST", f"{base}/statements/{id}/{event}", token, body={"statusNotes": {"message": "m"}})
@@ -585,6 +597,9 @@ def _credits(target: InProcess, app: MockServer) -> Iterator[tuple[str, Answer]]
             yield ask("GET", f"/billing/{tenant}/credits/list", token)
     yield from _money(ask, target, home)
     yield from _tokens(ask, target, home)
+    for number in (15, 17):
+        path = f"{home}/invoices/01KF{'0E44' if number == 15 else '85A9'}M010000000000N00{number}"
+        yield ask("GET", f"{path}/credits/list", "admin-token", query="includeReversed=true")
     yield from _writes(ask, app, tokens)
     yield from _reads(ask, app, tokens[:2])
 
@@ -598,7 +613,13 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
     whose = {"containerLocator": account, "containerType": "account"}
     small = {"containerLocator": "01KGPGF7M010000000000N0002", "containerType": "invoice"}
     third = {"containerLocator": "01KGS2VYM010000000000N0003", "containerType": "invoice"}
-    payment = {"amount": 120.55, "targets": [invoice, small], "accountLocator": account, "data": {"a": 1}}
+    payment = {
+        "amount": 120.55,
+        "targets": [invoice, small],
+        "accountLocator": account,
+        "data": {"a": 1},
+        "type": "StandardPayment",
+    }
     cases: list[dict[str, Any]] = [
         payment,
         {**payment, "amount": 150.25, "targets": [third]},
@@ -616,7 +637,12 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
     for body in cases:
         yield ask("POST", f"{home}/payments", token, body=body)
         id = _made(target, f"{home}/payments", token, body)
-        yield ask("PATCH", f"{home}/payments/{id}", token, body={"setData": {"b": 2}, "removeData": ["a"]})
+        yield ask(
+            "PATCH",
+            f"{home}/payments/{id}",
+            token,
+            body={"addTargets": [], "removeTargets": [], "setData": {"b": 2}, "removeData": ["a"]},
+        )
         for step in (
             "post",
             "validate",
@@ -651,8 +677,12 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
     fed = _made(target, f"{home}/payments", token, {**payment, "amount": 100, "targets": []})
     for step in ("validate", "post"):
         yield ask("PATCH", f"{home}/payments/{fed}/{step}", token, body={})
+    drawn = {
+        **{"accountLocator": account, "sources": [whose], "data": {}},
+        **{"type": "StandardDisbursement", "useDefaultFinancialInstrument": False},
+    }
     for amount in (10, 20, 10**6):
-        disbursement = {"amount": amount, "accountLocator": account, "sources": [whose], "data": {}}
+        disbursement = {**drawn, "amount": amount}
         distribution = {"amount": amount, "accountLocator": account, "sources": [whose], "targets": [third]}
         for kind, body, steps in (
             (
@@ -670,7 +700,7 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
                     "PATCH",
                     f"{home}/{kind}/{id}/{step}",
                     token,
-                    body={"reversalType": "nsf"} if step == "reverse" else {},
+                    body={"reversalType": "correction"} if step == "reverse" else {},
                 )
                 yield ask("GET", f"{home}/{kind}/{id}", token)
                 yield ask(
@@ -684,13 +714,14 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
             "POST", f"{home}/writeOffs", token, body={"accountLocator": account, "targets": [{**third, **amount}]}
         )
     yield ask("POST", f"{home}/invoices/01KJ7E0WM010000000000N0018/settle", token)
-    yield from _spent_twice(ask, target, home, payment, account, whose)
+    yield from _spent_twice(ask, target, home, payment, drawn, whose)
 
 
 def _spent_twice(
-    ask: Asking, target: InProcess, home: str, payment: Any, account: str, whose: Any
+    ask: Asking, target: InProcess, home: str, payment: Any, drawn: Any, whose: Any
 ) -> Iterator[tuple[str, Answer]]:
     token = "admin-token"
+    account = drawn["accountLocator"]
     id = _made(target, f"{home}/payments", token, {**payment, "amount": 60, "targets": []})
     yield ask("PATCH", f"{home}/payments/{id}/validate", token, body={})
     for answer in target.at_once([made("PATCH", f"{home}/payments/{id}/post", token, body={})] * 3):
@@ -709,7 +740,7 @@ def _spent_twice(
             target,
             f"{home}/disbursements",
             token,
-            {"amount": 40, "accountLocator": account, "sources": [whose], "data": {}},
+            {**drawn, "amount": 40},
         )
         for step in ("validate", "approve"):
             yield ask("PATCH", f"{home}/disbursements/{other}/{step}", token, body={})
@@ -719,7 +750,7 @@ def _spent_twice(
             "GET", f"{home}/accounting/ledgerAccounts/accountCreditBalance/{account}", token, query="currency=USD"
         )
     third = {"containerLocator": "01KGS2VYM010000000000N0003", "containerType": "invoice"}
-    drawn = [
+    several = [
         _made(
             target,
             f"{home}/creditDistributions",
@@ -729,7 +760,7 @@ def _spent_twice(
         for _ in range(3)
     ]
     for step in ("validate", "execute"):
-        for each in drawn:
+        for each in several:
             yield ask("PATCH", f"{home}/creditDistributions/{each}/{step}", token, body={})
             yield ask("GET", f"{home}/creditDistributions/{each}", token)
 

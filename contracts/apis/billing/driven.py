@@ -125,6 +125,7 @@ def overrides(p: Probe, case: str) -> Iterator[Finding]:
     )
     cause = p.expect(stage.play(case_of))
     override = p.things[-1][1]
+    stage.meant.add(override.id)
     follow = Follow(p, cause)
     try:
         again = stage.play(case_of)

@@ -87,11 +87,8 @@ class Stage(stage.Stage):
                     case.body, case.content, case.headers, case.thing)  # fmt: skip
 
     def subject(self, operation: Operation, caller: Caller) -> Thing:
-        if operation.id == "writeOffInvoice":
-            return self._reopened(operation, caller, self.ground.owing()[::-1])
-        if operation.id == "settleNegativeOrZeroInvoice":
-            lent = (self.ground.invoice(each) for each in self.ground.owners)
-            return self._reopened(operation, caller, [each for each in lent if money(each.get("totalAmount")) < 0])
+        if operation.id in MADE:
+            return self._open(operation, caller)
         if operation.id == "previewPaymentPost":
             return self.make("Payment", "validated")
         if operation.entity == "Payment" and operation.event in ("fail", "cancel"):
@@ -301,18 +298,19 @@ class Stage(stage.Stage):
             self.end(thing)
             del self._settled[locator]
 
-    def _reopened(self, operation: Operation, caller: Caller, fit: list[Any]) -> Thing:
-        """A lent invoice that the operation settles; what settled it before, if this run did, is taken back first."""
-        for locator, thing in list(self._settled.items()):
-            if thing.entity == MADE[operation.id]:
-                self.end(thing)
-                del self._settled[locator]
-                return self._at("Invoice", locator, caller)
-        if not fit:
-            raise Nothing(
-                f"no invoice is lent that {operation.id} could settle; name one under [lend.{self.p.api.name}]"
-            )
-        return self._at("Invoice", str(fit[0]["locator"]), caller)
+    def _open(self, operation: Operation, caller: Caller) -> Thing:
+        """A lent invoice that the operation settles. Raises Nothing."""
+        self.reopen()
+        if operation.id == "writeOffInvoice":
+            # The one that drafts name comes last: it must owe something as long as they are used.
+            owing, named = self.ground.owing(), self.ground.target["locator"]
+            found = [*(each for each in reversed(owing) if each["locator"] != named), *owing]
+        else:
+            lent = (self.ground.invoice(each) for each in self.ground.owners)
+            found = [each for each in lent if each.get("invoiceState") == "open" and money(each.get("totalAmount")) < 0]
+        for each in found:
+            return self._at("Invoice", str(each["locator"]), caller)
+        raise Nothing(f"no invoice is lent that {operation.id} could settle; name one under [lend.{self.p.api.name}]")
 
     # Afterwards
 

@@ -1,0 +1,51 @@
+"""Values that Hypothesis draws: the same for the same seed, and nothing kept or written beside the user's own."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+def drawn(strategy: Any, number: int, rng: random.Random) -> list[Any]:
+    """So many values of a strategy at most; [] where it has none.
+
+    All are drawn before any is used: what a target answers must not change what is drawn.
+    """
+    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+    from hypothesis.errors import Unsatisfiable
+
+    found: list[Any] = []
+
+    @seed(rng.getrandbits(32))
+    @settings(
+        max_examples=number,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def draw(value: Any) -> None:
+        found.append(value)
+
+    with elsewhere(), suppress(Unsatisfiable):
+        draw()
+    return found
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Keep Hypothesis from making a folder in the working directory, where it writes constants of the code it finds."""
+    from hypothesis import configuration
+
+    before = vars(configuration).get("__hypothesis_home_directory")
+    with tempfile.TemporaryDirectory(prefix="contracts-", ignore_cleanup_errors=True) as home:
+        configuration.set_hypothesis_home_dir(home)
+        try:
+            yield
+        finally:
+            configuration.set_hypothesis_home_dir(before)
