@@ -35,7 +35,7 @@ CODES = _codes(
         "A101",
         "a caller who may is refused",
         "Work that the role exists for cannot be done.",
-        "The row of the operation in access.yaml, or in the role matrix, names the role; the deployment's rights do not.",
+        "The operation's row in access.yaml, or in the role matrix, names the role; the deployment's rights do not.",
     ),
     (
         "A102",

@@ -66,8 +66,8 @@ class Guard:
                 lent = self.mode is Mode.FULL and id in self.lent.get(entity, ())
                 if id not in self.made.get(entity, ()) and not lent:
                     raise Unsafe(
-                        f"{operation.id}: its body would change {entity} {id}, which this run neither made nor was lent; "
-                        f"lend one under [lend.{self.api.name}] in contracts.toml."
+                        f"{operation.id}: its body would change {entity} {id}, which this run neither made nor was "
+                        f"lent; lend one under [lend.{self.api.name}] in contracts.toml."
                     )
 
     def _owned(self, operation: Operation, params: Mapping[str, str]) -> str:

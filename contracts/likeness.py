@@ -36,8 +36,8 @@ def difference(one: Answer, other: Answer, *names: str) -> str:
 
 
 def _blank(answer: Answer, names: tuple[str, ...]) -> str:
-    """The body without ids and numbers."""
-    text = answer.content.decode("utf-8", "replace")
-    for name in sorted(filter(None, names), key=len, reverse=True):
+    """The body without ids and numbers; whole words, so that a part of a longer number is not cut out of it."""
+    text = _WORD.sub("*", answer.content.decode("utf-8", "replace"))
+    for name in sorted((name for name in names if name and not _WORD.search(name)), key=len, reverse=True):
         text = text.replace(name, "*")
-    return _WORD.sub("*", text)
+    return text

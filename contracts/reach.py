@@ -10,7 +10,7 @@ from contracts.probe import Blocked, Probe
 from specs.tables import Capability
 
 ENOUGH = 3
-"""Other operations that must have the same fault for it to be taken as one of them all; two, where there are no more."""
+"""Other operations that must have the same fault for it to be taken as one of them all; two where there are but two."""
 _FOUND: WeakKeyDictionary[Probe, dict[str, bool]] = WeakKeyDictionary()
 
 

@@ -167,14 +167,14 @@ class Stage(Writing):
     def make(self, entity: str, state: str | None = None, caller: Caller | None = None) -> Thing:
         """An object of the run's own, in a state (its first one if none is named).
 
-        A state that no way of the run's own leads to, or that passes by itself, is looked for among what was lent.
+        A state that passes by itself is looked for among what was lent: nothing but refusals can come of it there.
         Raises Blocked; Nothing where that only means that this deployment, in this mode, has none.
         """
         machine = self.p.api.machines.get(entity)
         if machine is None or state is None:
             return self.create(entity, caller)
         if passes(machine, state) or route(machine, machine.initial, state, self.SHUN) is None:
-            found = self.lent(entity, state)
+            found = self.lent(entity, state) if passes(machine, state) else None
             if found is None:
                 raise Nothing(f"no {entity} in {state} can be made or held; lend one to --mode full in contracts.toml")
             return found
@@ -182,7 +182,13 @@ class Stage(Writing):
 
     def fit(self, entity: str, state: str, row: Transition, caller: Caller | None = None) -> Thing:
         """An object in a state, such that this step of its machine may be done to it. Raises Blocked."""
-        return self.make(entity, state, caller)
+        return self.held(entity, state, caller)
+
+    def held(self, entity: str, state: str, caller: Caller | None = None) -> Thing:
+        """An object in a state: the run's own, or where no way leads there, one that was lent. Raises Blocked."""
+        machine = self.p.api.machines[entity]
+        is_reached = route(machine, machine.initial, state, self.SHUN) is not None
+        return (None if is_reached else self.lent(entity, state)) or self.make(entity, state, caller)
 
     def unmet(self, entity: str, state: str, row: Transition) -> Thing | None:
         """An object in a state for which more than the state keeps a step from being done; None where nothing does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.existing import first
 from contracts.journal import Thing
-from contracts.probe import Blocked, Probe
+from contracts.probe import Blocked, Nothing, Probe
 from contracts.wire import Caller
 from specs.tables import Operation
 
@@ -47,7 +47,12 @@ def make(p: Probe, entity: str, maker: Caller | None = None) -> Thing:
         above = make(p, operation.below, maker) if operation.below is not None else None
         p.expect(p.stage.play(p.stage.case(operation, able(p, entity, maker), above)))
         return next(thing for _, thing in p.things[before:] if thing.entity == entity)
-    return p.stage.make(entity, None, able(p, entity, maker))
+    try:
+        return p.stage.make(entity, None, able(p, entity, maker))
+    except Blocked as why:
+        if not str(why).startswith("no operation creates"):
+            raise
+        raise Nothing(f"{why}, and none is lent") from None
 
 
 def is_hidden(p: Probe, thing: Thing, caller: Caller) -> bool:

@@ -19,6 +19,11 @@ WALKED = ("broken", "arrived", "refused")
 """What can become of a step that was tried; where it was tried in several ways, the first of these is told."""
 
 
+def others(p: Probe) -> set[int]:
+    """Statuses of refusals that are other checks' matter: of tokens, rights and files."""
+    return {p.status(each) for each in ("token", "role", "media")} - {p.status("state"), p.status("find")}
+
+
 def driven(api: Api) -> Iterator[tuple[Operation, Machine]]:
     """Every operation that causes an event of a machine."""
     for operation in api.operations.values():
@@ -111,8 +116,8 @@ def _walked(
         raise Blocked(f"{machine.entity} {thing.id} does not stay in {state}")
     exchange = stage.play(stage.case(operation, caller, thing))
     subject = f"{state} {row.event}"
-    if exchange.status == p.status("media") != p.status("state", machine.entity):
-        raise Blocked(f"{operation.id}: what is handed in is refused ({exchange.status})")
+    if exchange.status in others(p):
+        raise Blocked(f"{operation.id}: it is refused before the state is asked for ({exchange.status})")
     if exchange.status == p.status("state", machine.entity) and stage.state(thing) != state:
         raise Nothing(f"{machine.entity} leaves {state} by itself before anybody can {row.event} it")
     if exchange.status >= 300:
@@ -218,7 +223,7 @@ def refused(p: Probe, machine: Machine, state: str, operations: Sequence[Operati
 
 
 def _one(p: Probe, machine: Machine, state: str) -> Thing:
-    return p.stage.make(machine.entity, state)
+    return p.stage.held(machine.entity, state)
 
 
 def _there(p: Probe, machine: Machine, state: str, thing: Thing) -> Mapping[str, Any] | None:
@@ -253,8 +258,8 @@ def _tried(
     if before is None:
         wanted, source = p.status("find", machine.entity), p.source("find")
     exchange = stage.play(stage.case(operation, stage.acting(operation, thing), thing))
-    if exchange.status == p.status("media") != wanted:
-        p.walked(machine.entity, state, event, f"what is handed in is refused ({exchange.status})")
+    if exchange.status in others(p) - {wanted}:
+        p.walked(machine.entity, state, event, f"it is refused before the state is asked for ({exchange.status})")
         return False
     p.walked(machine.entity, state, event, "refused" if exchange.status >= 400 else "accepted")
     if exchange.status < 300:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 
-from contracts.checks.access import refusals
 from contracts.existing import children, first, ghosts, paths, required_query
 from contracts.findings import Finding
 from contracts.guard import Unsafe
+from contracts.harmless import refusals
 from contracts.journal import Thing
 from contracts.likeness import difference
 from contracts.probe import Blocked, Nothing, Probe

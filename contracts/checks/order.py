@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.checks.access import UNREADABLE
 from contracts.existing import first, ghosts, path, required_query
 from contracts.findings import Finding
 from contracts.guard import Unsafe
+from contracts.harmless import UNREADABLE
 from contracts.probe import Blocked, Nothing, Probe
 from contracts.registry import check
 from contracts.wire import Caller, Exchange

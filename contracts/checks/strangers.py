@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from contracts import reach
-from contracts.checks.access import harmless, let_in
+from contracts.checks.access import let_in
 from contracts.findings import Finding, Verdict
+from contracts.harmless import harmless
 from contracts.likeness import difference
 from contracts.probe import Blocked, Probe
 from contracts.registry import check

@@ -385,6 +385,7 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
             target.send(_form(f"{base}/journals/BJO-1000-0001/upload", vendor, content, name, media)),
         )
         yield ask("GET", f"{base}/journals/BJO-1000-0001", operations)
+        yield ask("GET", f"{base}/journals/BJO-1000-0001/charges", operations, query="limit=100")
     halves = [
         {**LINE, "quantity": 1.5, "price": {"unitPP": unit, "PPx1": unit}} for unit in (0.000025, 10.01, -3.33, 1.005)
     ]
@@ -416,32 +417,16 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
                 yield ask(
                     "GET", f"{base}/journals/{journal}/charges", operations, headers={"accept": accept}, query=query
                 )
-        for event in ("submit", "enquiry", "submit", "accept"):
-            token = vendor if event == "submit" else operations
-            yield ask("POST", f"{base}/journals/{journal}/{event}", token, body={})
-            yield ask("GET", f"{base}/journals/{journal}", operations, query="select=audit")
-        found = target.send(made("GET", f"{base}/ledgers", operations, query=f"eq(journal.id,{journal})"))
-        yield "ledgers", found
-        ledgers = (
-            [row["id"] for row in found.json["data"]] if isinstance(found.json, dict) and "data" in found.json else []
-        )
-        yield ask("POST", f"{base}/journals/{journal}/complete", operations, body={})
-        for ledger in ledgers:
-            for event in ("recalculate", "accept", "accept", "queue"):
-                yield ask("POST", f"{base}/ledgers/{ledger}/{event}", operations, body={})
-                yield ask("GET", f"{base}/ledgers/{ledger}", operations)
-                yield ask("GET", f"{base}/ledgers/{ledger}/charges", operations)
-            found = target.send(made("GET", f"{base}/statements", operations, query=f"eq(ledger.id,{ledger})"))
-            yield "statements", found
-            statements = (
-                [row["id"] for row in found.json["data"]]
-                if isinstance(found.json, dict) and "data" in found.json
-                else []
-            )
-            yield from _to_the_end(ask, base, statements, operations)
-            yield ask("GET", f"{base}/ledgers/{ledger}", operations)
-        yield ask("GET", f"{base}/journals/{journal}", operations, query="select=audit")
+        yield from _billed(ask, target, base, journal)
     yield from _consolidated(ask, target, base, operations)
+    # A pair that is billed by hand again before its statements are made
+    by_hand = _made(target, f"{base}/journals", vendor, {"name": "Hand", "authorization": {"id": "AUT-1000-0001"}})
+    yield (
+        "upload",
+        target.send(_form(f"{base}/journals/{by_hand}/upload", vendor, whole, "j.jsonl", "application/jsonl")),
+    )
+    yield ask("POST", f"{base}/manual-overrides/BOV-1000-0003/enable", operations, body={})
+    yield from _billed(ask, target, base, by_hand)
     yield (
         "upload rows",
         target.send(
@@ -463,6 +448,34 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
             yield ask("POST", f"{base}/journals/{journal}/{event}", operations, body={})
             yield ask("GET", f"{base}/ledgers", operations, query=f"eq(journal.id,{journal})")
     yield from _at_once(target, base)
+
+
+def _billed(ask: Asking, target: InProcess, base: str, journal: str) -> Iterator[tuple[str, Answer]]:
+    """A journal from its review to what its statements become."""
+    vendor, operations = "vendor-token", "operations-token"
+    for event in ("submit", "enquiry", "submit", "accept"):
+        token = vendor if event == "submit" else operations
+        yield ask("POST", f"{base}/journals/{journal}/{event}", token, body={})
+        yield ask("GET", f"{base}/journals/{journal}", operations, query="select=audit")
+    found = target.send(made("GET", f"{base}/ledgers", operations, query=f"eq(journal.id,{journal})"))
+    yield "ledgers", found
+    ledgers = [row["id"] for row in found.json["data"]] if isinstance(found.json, dict) and "data" in found.json else []
+    yield ask("POST", f"{base}/journals/{journal}/complete", operations, body={})
+    for ledger in ledgers:
+        for event in ("recalculate", "accept", "accept", "queue"):
+            yield ask("POST", f"{base}/ledgers/{ledger}/{event}", operations, body={})
+            yield ask("GET", f"{base}/ledgers/{ledger}", operations)
+            yield ask("GET", f"{base}/ledgers/{ledger}/charges", operations)
+        found = target.send(made("GET", f"{base}/statements", operations, query=f"eq(ledger.id,{ledger})"))
+        yield "statements", found
+        statements = (
+            [row["id"] for row in found.json["data"]] if isinstance(found.json, dict) and "data" in found.json else []
+        )
+        if len(statements) > 1:
+            yield from _consolidated(ask, target, base, operations)
+        yield from _to_the_end(ask, base, statements, operations)
+        yield ask("GET", f"{base}/ledgers/{ledger}", operations)
+    yield ask("GET", f"{base}/journals/{journal}", operations, query="select=audit")
 
 
 def _to_the_end(ask: Asking, base: str, statements: list[str], token: str) -> Iterator[tuple[str, Answer]]:
@@ -624,6 +637,7 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
         payment,
         {**payment, "amount": 150.25, "targets": [third]},
         {**payment, "amount": 20.6, "targets": [small]},
+        {**payment, "amount": 18.5, "targets": [small]},
         {**payment, "targets": []},
         {**payment, "amount": -5},
         {**payment, "amount": 1.005},
@@ -641,7 +655,7 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
             "PATCH",
             f"{home}/payments/{id}",
             token,
-            body={"addTargets": [], "removeTargets": [], "setData": {"b": 2}, "removeData": ["a"]},
+            body={"addTargets": [], "removeTargets": [], "setData": {"b": 2}, "removeData": {"a": 1}},
         )
         for step in (
             "post",
@@ -678,8 +692,11 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
     for step in ("validate", "post"):
         yield ask("PATCH", f"{home}/payments/{fed}/{step}", token, body={})
     drawn = {
-        **{"accountLocator": account, "sources": [whose], "data": {}},
-        **{"type": "StandardDisbursement", "useDefaultFinancialInstrument": False},
+        "accountLocator": account,
+        "sources": [whose],
+        "data": {},
+        "type": "StandardDisbursement",
+        "useDefaultFinancialInstrument": False,
     }
     for amount in (10, 20, 10**6):
         disbursement = {**drawn, "amount": amount}
@@ -709,9 +726,9 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
                     token,
                     query="currency=USD",
                 )
-    for amount in ({}, {"amount": 5}, {"amount": 5000}):
+    for part in ({"amount": 5}, {"amount": 5000}, {}):
         yield ask(
-            "POST", f"{home}/writeOffs", token, body={"accountLocator": account, "targets": [{**third, **amount}]}
+            "POST", f"{home}/writeOffs", token, body={"accountLocator": account, "targets": [{**third, **part}]}
         )
     yield ask("POST", f"{home}/invoices/01KJ7E0WM010000000000N0018/settle", token)
     yield from _spent_twice(ask, target, home, payment, drawn, whose)
@@ -726,22 +743,8 @@ def _spent_twice(
     yield ask("PATCH", f"{home}/payments/{id}/validate", token, body={})
     for answer in target.at_once([made("PATCH", f"{home}/payments/{id}/post", token, body={})] * 3):
         yield "post at once", answer
-    # Validated while there was enough, executed when there is not.
-    ids = []
     for _ in range(2):
-        each = _made(
-            target,
-            f"{home}/creditDistributions",
-            token,
-            {"amount": 50, "accountLocator": account, "sources": [whose], "targets": [whose]},
-        )
-        ids.append(each)
-        other = _made(
-            target,
-            f"{home}/disbursements",
-            token,
-            {**drawn, "amount": 40},
-        )
+        other = _made(target, f"{home}/disbursements", token, {**drawn, "amount": 40})
         for step in ("validate", "approve"):
             yield ask("PATCH", f"{home}/disbursements/{other}/{step}", token, body={})
         for answer in target.at_once([made("PATCH", f"{home}/disbursements/{other}/execute", token, body={})] * 2):
@@ -750,6 +753,7 @@ def _spent_twice(
             "GET", f"{home}/accounting/ledgerAccounts/accountCreditBalance/{account}", token, query="currency=USD"
         )
     third = {"containerLocator": "01KGS2VYM010000000000N0003", "containerType": "invoice"}
+    # Validated while there was enough, executed when there is not.
     several = [
         _made(
             target,

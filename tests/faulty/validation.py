@@ -76,6 +76,10 @@ def _status_known(value: dict[str, Any]) -> None:
         del value["status"]
 
 
+def _explained(value: dict[str, Any]) -> None:
+    value.setdefault("statusNotes", {"message": "failed"})
+
+
 def _one_target(value: dict[str, Any]) -> None:
     named = [name for name in ("subscription", "agreement", "asset") if name in value]
     for name in named[1:]:
@@ -282,7 +286,7 @@ ROWS: tuple[Row, ...] = (
         "S306",
         "setStatementError",
         "A statement is set to error without a reason.",
-        guard("Statement", "error", _asked_not),
+        _reads("setStatementError", _explained),
     ),
     (
         B,

@@ -313,7 +313,7 @@ class Stage(generic.Stage):
             return self._completable(state)
         if (entity, row.event) == ("Charge", "reset"):
             return self._reconciled(state)
-        thing = self.make(entity, state, caller)
+        thing = self.held(entity, state, caller)
         if row.event == "accept" and not member(self.look_as(thing, ("operations",)), "processing.ready"):
             raise Blocked(f"{entity} {thing.id} has no billable charge, though one was handed in")
         return thing
