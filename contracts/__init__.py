@@ -1,1 +1,1 @@
-"""Contract tests for any implementation of the APIs in `specs`: rights, rows, workflows, queries, sums, files, shapes."""
+"""Contract tests of any implementation of the APIs in `specs`: rights, rows, workflows, queries, sums, files, forms."""

@@ -419,6 +419,8 @@ def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[st
                 )
         yield from _billed(ask, target, base, journal)
     yield from _consolidated(ask, target, base, operations)
+    for _ in range(2):
+        yield ask("POST", f"{base}/manual-overrides/BOV-1000-0002/disable", operations, body={})
     # A pair that is billed by hand again before its statements are made
     by_hand = _made(target, f"{base}/journals", vendor, {"name": "Hand", "authorization": {"id": "AUT-1000-0001"}})
     yield (
@@ -727,9 +729,7 @@ def _money(ask: Asking, target: InProcess, home: str) -> Iterator[tuple[str, Ans
                     query="currency=USD",
                 )
     for part in ({"amount": 5}, {"amount": 5000}, {}):
-        yield ask(
-            "POST", f"{home}/writeOffs", token, body={"accountLocator": account, "targets": [{**third, **part}]}
-        )
+        yield ask("POST", f"{home}/writeOffs", token, body={"accountLocator": account, "targets": [{**third, **part}]})
     yield ask("POST", f"{home}/invoices/01KJ7E0WM010000000000N0018/settle", token)
     yield from _spent_twice(ask, target, home, payment, drawn, whose)
 

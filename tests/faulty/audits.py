@@ -69,8 +69,7 @@ def _standing(right: Any) -> Any:
 def _by_another(right: Any, work: Work) -> Record:
     """A payment is told to be made by somebody else."""
     made = right(work)
-    others = (each["id"] for each in work.all("User") if each["id"] != made["createdBy"])
-    return work.put("Payment", {**made, "createdBy": next(others)})
+    return work.put("Payment", {**made, "createdBy": "20000000-0000-4000-8000-000000000009"})
 
 
 def _untold(name: str, step: str) -> Spoil:

@@ -176,12 +176,7 @@ def _another_name(reply: Reply, x: Exchange) -> Reply:
 
 def _more_total(right: Any) -> Any:
     """The total that is printed is not the invoice's."""
-
-    def sheet(*given: Any) -> Any:
-        made = right(*given)
-        return replace(made, total=made.total + 1)
-
-    return sheet
+    return lambda paper, sheet: right(paper, replace(sheet, total=sheet.total + 1))
 
 
 def _file_stays(x: Exchange, go: Handler) -> Reply:
@@ -435,7 +430,7 @@ ROWS: tuple[Row, ...] = (
         "F705 M601",
         "downloadInvoiceDocument",
         "The total that is printed is not the invoice's.",
-        during("mockserver.apis.accounts.documents:detailed", _more_total),
+        during("mockserver.apis.accounts.pdfs:_total", _more_total),
     ),
 )
 
