@@ -27,6 +27,7 @@ _DEPTHS: Mapping[str, int] = {
     "W403": 4,
     "W404": 4,
     "Q501": 4,
+    "W405": 5,
     "Q502": 5,
     "Q503": 5,
     "S306": 8,
@@ -36,7 +37,7 @@ _DEPTHS: Mapping[str, int] = {
 _OTHERS = 6
 # Somebody sees or does what they must not: never told below anything else.
 _ALONE = frozenset(
-    {"A102", "A104", "A105", "A106", "A108", "A109", "R201", "R204", "R205", "R206", "R207", "R210", "W403"}
+    {"A102", "A104", "A105", "A106", "A108", "A109", "A110", "R201", "R204", "R205", "R206", "R207", "R210", "W403"}
 )
 _OF_ONE_ROLE = frozenset({"A101", "A103"})
 _MANY = 4
@@ -78,12 +79,23 @@ def _below(finding: Finding, all_: Sequence[Finding]) -> Finding:
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:
-    if cause is finding or not cause.operation or _depth(cause) >= _depth(finding) or not _may_hold(cause, finding):
+    if cause is finding or not cause.operation or not _may_hold(cause, finding):
+        return False
+    if _is_answer_of(finding, cause):
+        return True
+    if _depth(cause) >= _depth(finding):
         return False
     calls = {(each.operation, each.caller.role) for each in finding.steps} | {(finding.operation, finding.role)}
     if cause.code in _OF_ONE_ROLE:
         return (cause.operation, cause.role) in calls
     return cause.operation in {operation for operation, _ in calls}
+
+
+def _is_answer_of(finding: Finding, leak: Finding) -> bool:
+    """Whether a status that the spec does not have is the very one by which something leaks."""
+    if finding.code != "S301" or leak.code not in _ALONE:
+        return False
+    return any((each.operation, str(each.status)) == (finding.operation, finding.subject) for each in leak.steps)
 
 
 def _alike(findings: Sequence[Finding]) -> list[Finding]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from contracts.facts import Row
+from contracts.facts import Listed, Row
 from contracts.probe import Nothing, Probe
 from contracts.wire import Caller, Exchange
 from specs.shapes import Property, shape
@@ -60,6 +60,10 @@ class Listing:
     def all(self) -> list[Row]:
         """Every row, read page by page as far as contracts.facts goes."""
         return self.p.facts.rows(self.operation, self.caller, self.params)
+
+    def every(self, query: str) -> Listed:
+        """What a query shows, read page by page as that."""
+        return self.p.facts.listed(self.operation, self.caller, self.params, escaped(query))
 
     @property
     def first(self) -> Exchange:

@@ -18,7 +18,7 @@ from specs.shapes import Property
 
 Test = Callable[[Row], bool]
 SAMPLE = 60
-"""Rows that are asked about where there are more than can be read."""
+"""Rows that are asked about where there are more than one page holds."""
 DEEPEST = 3
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]*[A-Za-z0-9]")
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -61,12 +61,12 @@ class Known:
 
     @classmethod
     def of(cls, listing: Listing, select: str = "") -> Known:
-        """The rows of a list, or, where there are more than can be read, some of them.
+        """The rows of a list, or, where there are more than one page holds, some of them: an answer is one page.
 
         select: what to read beside what rows show anyway
         """
         rows, more = listing.all(), ""
-        if not listing.whole:
+        if not listing.whole or len(rows) > int(listing.p.api.conventions.paging["cap"]):
             rows = rows[:SAMPLE]
             more = f"&in({listing.key},({','.join(map(_quoted, listing.ids(rows)))}))"
         if select:

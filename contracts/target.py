@@ -94,7 +94,9 @@ class InProcess:
             raise Unreachable(f"the application did not start: {message.get('message', 'no reason given')}.")
 
     async def _call(self, request: Request) -> Answer:
-        headers = {"host": self._host, **{name.lower(): value for name, value in request.headers.items()}}
+        # As clients over HTTP do, curl among them: without it some answers are others.
+        sent = {name.lower(): value for name, value in request.headers.items()}
+        headers = {"host": self._host, "accept": "*/*", "user-agent": "doubleentry", **sent}
         if request.content is not None:
             headers.setdefault("content-length", str(len(request.content)))
         scope = {

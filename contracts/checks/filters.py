@@ -241,8 +241,7 @@ def parameters(p: Probe, case: str) -> Iterator[Finding]:
 
 
 def _filtered(p: Probe, listing: Listing, name: str, path: str) -> Iterator[Finding]:
-    paging = p.api.conventions.paging
-    rows, most = listing.all(), f"&{paging['limit']}={paging['cap']}"
+    rows = listing.all()
     values = sorted({str(value) for row in rows for value in leaves(row, path)})
     if not values or not listing.whole:
         raise Nothing(f"no row of {listing.operation.id} has a {path} to filter by")
@@ -250,13 +249,13 @@ def _filtered(p: Probe, listing: Listing, name: str, path: str) -> Iterator[Find
     unknown = _unknown(values, p.resolved(said.get("schema", {})))
     chosen = p.facts.chance(name, listing.operation.id).sample(values, min(VALUES, len(values)))
     for value in (*chosen, *unknown):
-        exchange = p.expect(listing.ask(f"{name}={value}{most}"), 200)
-        came = set(listing.ids(listing.shown(exchange)))
+        found = listing.every(f"{name}={value}")
+        came = set(listing.ids(found.rows))
         wanted = {listing.id(row) for row in rows if value in map(str, leaves(row, path))}
         if came != wanted:
             yield p.finding(
                 "Q505" if came - wanted else "Q506",
-                exchange,
+                found.exchange,
                 expected=f"{len(wanted)} rows whose {path} is {value}",
                 came=f"{len(came)} rows, {len(came - wanted)} that do not fit, without {len(wanted - came)} that fit",
                 source=marks(str(said.get("description", ""))),
@@ -282,20 +281,23 @@ def _included(p: Probe, operation: Operation, name: str) -> Iterator[Finding]:
     tells = _has_state(p, operation, state)
     ignored: tuple[Listing, Exchange] | None = None
     for listing in _tried(p, operation, state):
-        without, exchange = listing.all(), p.expect(listing.ask(f"{name}=true"), 200)
-        more = [row for row in listing.shown(exchange) if listing.id(row) not in listing.ids(without)]
+        without, both = listing.all(), listing.every(f"{name}=true")
+        if not listing.whole or not both.whole:
+            # What is lost, or more, cannot be told from rows that were not read.
+            continue
+        more = [row for row in both.rows if listing.id(row) not in listing.ids(without)]
         found = [row for row in without if _in(row, state)] if tells else []
         others = [row for row in more if not _in(row, state)] if tells else []
-        lost = set(listing.ids(without)) - set(listing.ids(listing.shown(exchange)))
+        lost = set(listing.ids(without)) - set(listing.ids(both.rows))
         if found or lost or others:
             came = f"without it {len(found)} {state}; with it {len(lost)} less, {len(others)} others"
-            shown = listing.first if found else exchange
+            shown = listing.first if found else both.exchange
             yield _not_included(p, listing, shown, name, "Q505" if found or others else "Q506", came)
             return
         if more:
             return
         if tells and ignored is None and _named_by(p, listing, state):
-            ignored = listing, exchange
+            ignored = listing, both.exchange
     if ignored is None:
         raise Nothing(f"nothing {state} was found below {TRIED} objects of {operation.id}")
     yield _not_included(p, *ignored, name, "Q506", f"no more rows with {name}=true than without it")

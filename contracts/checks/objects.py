@@ -134,7 +134,8 @@ def _read(
         absent = {**params, operation.key: absent[operation.key]}
     missing = p.call(operation, caller, absent, query=query)
     exchange = p.call(operation, caller, params, query=query)
-    if exchange.status < 400 and not what and p.scope(caller) and params[start[0]] in p.facts.ids(start[1], caller):
+    unlike = exchange.status != missing.status
+    if unlike and not what and p.scope(caller) and params[start[0]] in p.facts.ids(start[1], caller):
         raise Blocked(f"a {start[1]} that another's list shows is shown by {caller.name}'s own, too")
     yield from _judged(p, exchange, missing, caller, [*params.values(), *absent.values()], what)
 

@@ -91,16 +91,24 @@ def _stamp(p: Probe, listing: Listing) -> tuple[Known, Member] | None:
     return next(((known, each) for each in known.members() if each.path == STAMP and len(each.set) > 1), None)
 
 
+def _ids(known: Known, exchange: Exchange) -> list[str]:
+    """Ids as they come. Raises Blocked where a part of a list was asked for, and more came: filters tell of that."""
+    found = known.ids(exchange)
+    if known.more and not set(found) <= set(known.listing.ids(known.rows)):
+        raise Blocked(f"{known.listing.operation.id} shows rows that were not asked for; no telling their order")
+    return found
+
+
 def _both_ways(p: Probe, known: Known, chosen: Member) -> Iterator[Finding]:
     up, down = known.ask(f"order={chosen.path}"), known.ask(f"order=-{chosen.path}")
     values = dict(zip(known.listing.ids(known.rows), chosen.values, strict=True))
     for exchange, descending in ((up, False), (down, True)):
-        wrong = _disorder(known.ids(exchange), values, chosen.kind, descending=descending, unset_last=descending)
+        wrong = _disorder(_ids(known, exchange), values, chosen.kind, descending=descending, unset_last=descending)
         if wrong is not None:
             what, came = wrong
             yield _finding(p, known.listing, exchange, chosen, what, came, descending)
             return
-    if chosen.kind == "enum" and _groups(known.ids(up), values) != _groups(known.ids(down), values)[::-1]:
+    if chosen.kind == "enum" and _groups(_ids(known, up), values) != _groups(_ids(known, down), values)[::-1]:
         # In which order an enum's texts stand nobody says; but down is the other way round.
         yield _finding(p, known.listing, down, chosen, "values", "not the other way round", True, steps=(up,))
 
@@ -168,7 +176,7 @@ def _two_keys(p: Probe, known: Known) -> Iterator[Finding]:
         return
     first = p.facts.chance("two keys", known.listing.operation.id).choice(tied)
     exchange = known.ask(f"order={first.path},-{known.listing.key}")
-    ids = known.ids(exchange)
+    ids = _ids(known, exchange)
     values = dict(zip(known.listing.ids(known.rows), first.values, strict=True))
     right = all(
         list(group) == sorted(group, reverse=True)
@@ -192,17 +200,17 @@ def _steady(p: Probe, known: Known, chosen: Sequence[Member]) -> Iterator[Findin
     loose = min(chosen, key=lambda each: len(each.set))
     question = f"order={loose.path}"
     first = known.ask(question)
-    ids, again = known.ids(first), known.ask(question)
+    ids, again = _ids(known, first), known.ask(question)
     paging = p.api.conventions.paging
     size = max(1, len(ids) // 2)
     last, steps = again, [first]
-    came = known.ids(again)
+    came = _ids(known, again)
     if came == ids:
         halves = [
             known.listing.ask(f"{question}&{paging['limit']}={size}&{paging['offset']}={offset}{known.more}")
             for offset in range(0, len(ids), size)
         ]
-        came = [id for half in halves for id in known.ids(half)]
+        came = [id for half in halves for id in _ids(known, half)]
         last, steps = halves[-1], [first, *halves[:-1]]
     # Pages that do not make up the list are a matter of paging.
     if came != ids and sorted(came) == sorted(ids):
@@ -223,29 +231,28 @@ def _steady(p: Probe, known: Known, chosen: Sequence[Member]) -> Iterator[Findin
 
 
 def _by_parameter(p: Probe, listing: Listing) -> Iterator[Finding]:
-    sorts, paging = p.api.conventions.sorts, p.api.conventions.paging
+    sorts = p.api.conventions.sorts
     said = parameter(p, listing.operation, sorts["parameter"])
     schema, source = p.resolved(said["schema"]), marks(str(said.get("description", "")))
     if not listing.whole:
         raise Nothing(f"{listing.operation.id} shows more rows than are read to see their order")
     for value in schema["enum"]:
-        query = f"{sorts['parameter']}={value}&{paging['limit']}={paging['cap']}"
-        exchange = p.expect(listing.ask(query), 200)
+        found = listing.every(f"{sorts['parameter']}={value}")
         path, descending = sorts["members"][value.removeprefix("-")], value.startswith("-")
-        wrong = _sorted(listing, listing.shown(exchange), path, descending)
+        wrong = _sorted(listing, found.rows, path, descending)
         if wrong is not None:
             code, came = wrong
             way = f"{'descending' if descending else 'ascending'} {'ties' if code == 'Q504' else ''}".strip()
             yield p.finding(
                 code,
-                exchange,
+                found.exchange,
                 expected=f"rows {'descending' if descending else 'ascending'} by {path}, equal ones by {sorts['ties']}",
                 came=came,
                 source="M" if code == "Q504" or came.startswith("unset") else source,
                 place="conventions",
                 subject=f"{sorts['parameter']} {way}",
             )
-        elif value == schema.get("default") and listing.ids(listing.shown(exchange)) != listing.ids(listing.all()):
+        elif value == schema.get("default") and listing.ids(found.rows) != listing.ids(listing.all()):
             yield p.finding(
                 "Q503",
                 listing.first,
@@ -254,7 +261,7 @@ def _by_parameter(p: Probe, listing: Listing) -> Iterator[Finding]:
                 source=source,
                 place="conventions",
                 subject="default",
-                steps=(exchange,),
+                steps=(found.exchange,),
             )
 
 

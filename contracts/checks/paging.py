@@ -285,7 +285,7 @@ def links(p: Probe, case: str) -> Iterator[Finding]:
 
 def _completed(one: Pages) -> Iterator[Finding]:
     """Told once everything has been shown, and not before. Only the second is the vendor's word."""
-    count, size = len(one.ids), max(1, len(one.ids) // 2)
+    count, size = len(one.ids), max(1, min(len(one.ids) // 2, one.cap))
     asked = (
         [(0, size, "S, D"), (count - size, size, "M"), (count + 5, 5, "M")]
         if one.listing.whole
@@ -310,7 +310,9 @@ def _completed(one: Pages) -> Iterator[Finding]:
 
 def _links(one: Pages, said: str) -> Iterator[Finding]:
     count, size = len(one.ids), max(1, len(one.ids) // 3)
-    for offset in dict.fromkeys((0, size, max(0, count - size))):
+    # Where the end of the list was not reached, what follows the last row that is known is not.
+    last = (max(0, count - size),) if one.listing.whole else ()
+    for offset in dict.fromkeys((0, size, *last)):
         for more in dict.fromkeys(("", _carried(one))):
             exchange = one.page(offset, size, more)
             places = {"self": offset, "next": offset + size, "previous": max(0, offset - size)}

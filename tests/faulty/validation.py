@@ -13,8 +13,7 @@ from mockserver.gate import Step
 from mockserver.store import Record
 from mockserver.work import Work
 from tests.faulty.defects import Row, catalog
-from tests.faulty.planting import Server, Spoil, both, checked, during, guard, tables
-from tests.faulty.tables import conventions
+from tests.faulty.planting import Server, Spoil, both, checked, during, effect, guard
 
 CREDITS = "mockserver.apis.credits"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
@@ -137,18 +136,20 @@ def _targets_may_ask_more(right: Any) -> Any:
     return faults
 
 
-def _more_than_owed(right: Any) -> Any:
+def _more_than_owed(right: Any, work: Work, credit: Record) -> None:
     """A write-off of more than is owed is one of what is owed."""
+    from mockserver.apis.credits import validation
 
-    def write_off(work: Work, tenant: str, account: str, targets: Any) -> Any:
-        return right(
-            work,
-            tenant,
-            account,
-            [{name: value for name, value in each.items() if name != "amount"} for each in targets],
-        )
+    targets = [
+        {**target, "amount": min(target["amount"], container.owes(work))} if "amount" in target else target
+        for target, container in validation.named(work, credit, "targets")
+    ]
+    right(work, {**credit, "targets": targets})
 
-    return write_off
+
+def _any_grant(body: dict[str, Any]) -> None:
+    """Whatever is granted is taken for the one grant that is served."""
+    body["grant_type"] = "client_credentials"
 
 
 def _endless(right: Any) -> Any:
@@ -361,12 +362,12 @@ ROWS: tuple[Row, ...] = (
         "S306 W403 M605",
         "writeOff",
         "More is written off than is owed.",
-        during(f"{CREDITS}.writeoffs:write_off", _more_than_owed),
+        effect("WriteOff", "distribute", _more_than_owed),
     ),
     (
         C,
         "balance-overdrawn",
-        "S306 W403 M605",
+        "W402 W403 M605",
         "",
         "More is drawn from a balance than there is.",
         both(
@@ -443,7 +444,7 @@ ROWS: tuple[Row, ...] = (
         "S306",
         "GetOAuth2AccessToken",
         "A grant that is not served is served.",
-        tables(conventions(rules={"grants": ["client_credentials", "password", "implicit"]})),
+        _reads("GetOAuth2AccessToken", _any_grant),
     ),
     (
         A,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from contracts.apis.credits.books import ON_INVOICES, Books, need, total
 from contracts.apis.credits.ground import APIS, ZERO, Ground, Row, money, remains
+from contracts.apis.credits.stage import Stage
 from contracts.findings import Finding
 from contracts.probe import Blocked, Probe
 from contracts.registry import check
+from contracts.wire import Exchange
 
 MOST = 1000
 """Lines that are asked for, as many as may be"""
@@ -74,8 +77,11 @@ def _lines_of(books: Books, ledger: Row, account: str, currency: str) -> Iterato
     for each in ledger["lines"]:
         lines.setdefault(str(each.get("creditLocator")), []).append(each)
     known = {each.locator: each for each in books.every if each.row.get("accountLocator") == account}
+    summed_up = {str(each.get("locator")) for each in books.credits}
     for locator in lines:
         entry = known.get(locator)
+        if entry is None and locator in summed_up:
+            continue  # its own list leaves it out, which is told of that list
         if entry is None or any(each.get("creditType") != entry.kind.type for each in lines[locator]):
             said, came = "a credit of the account", f"{lines[locator][0].get('creditType')} {locator}"
             yield books.ground.wrong("M606", "fetchLedgerAccount", "creditLocator", said, came, "I, M", at=account)
@@ -85,8 +91,16 @@ def _lines_of(books: Books, ledger: Row, account: str, currency: str) -> Iterato
         found = total(lines.get(locator, ()))
         if found != wanted:
             said = f"lines of {wanted} for {entry.name}, which is {entry.state}"
-            yield books.ground.wrong("M605", "fetchLedgerAccount", "lines", said, str(found), "I, M", at=account)
+            wrong = books.ground.wrong("M605", "fetchLedgerAccount", "lines", said, str(found), "I, M", at=account)
+            yield replace(wrong, steps=(*_done(books, locator), *wrong.steps))
             return
+
+
+def _done(books: Books, locator: str) -> Sequence[Exchange]:
+    """What the run did to a credit of its own: where a step of it went wrong, its lines follow from that."""
+    stage = books.ground.p.stage
+    assert isinstance(stage, Stage)
+    return stage.done_to(locator)
 
 
 @check(

@@ -42,8 +42,8 @@ def _same(ground: Ground, entry: Entry, credit: Row) -> Iterator[Finding]:
     for name in ("reversalReason", "reversedAt"):
         if name in row:
             wanted[name] = row[name]
-    if kind.realized is not None:
-        wanted["realizedAt"] = row.get(kind.realized)
+    if kind.realized is not None and kind.realized in row:
+        wanted["realizedAt"] = row[kind.realized]
     for name, value in wanted.items():
         if credit.get(name) != value:
             expected, came = f"{name} {value!r}, as {entry.name} has it", f"{credit.get(name)!r}"

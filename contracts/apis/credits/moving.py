@@ -34,6 +34,7 @@ def _distributed(hand: Stagehand, amount: Decimal, tolerance: Decimal) -> Iterat
     wanted = paid(Scene(before.balance - amount, before.invoices), amount, [(hand.target(), None)], tolerance)
     now, operation = hand.scene(), "executeCreditDistribution"
     found = [*hand.took(operation, row, wanted.taken), *hand.forgiven(operation, row, wanted.forgiven)]
+    found += hand.tells(thing, row)
     found = found or list(hand.lies(operation, wanted, now))
     yield from found
     if not found:

@@ -33,6 +33,7 @@ def _posted(hand: Stagehand, amount: Decimal, targets: Sequence[Target], toleran
     found = [
         *hand.took("postPayment", row, wanted.taken),
         *hand.forgiven("postPayment", row, wanted.forgiven),
+        *hand.tells(thing, row),
     ] or list(hand.lies("postPayment", wanted, now))
     yield from found
     if not found:

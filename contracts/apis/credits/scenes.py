@@ -10,6 +10,7 @@ from typing import Any
 from contracts.apis.credits.bodies import item
 from contracts.apis.credits.ground import SPEC, ZERO, Row, money, plain, remains
 from contracts.apis.credits.stage import Stage
+from contracts.apis.credits.tells import untold
 from contracts.findings import Finding
 from contracts.journal import Thing
 from contracts.probe import Blocked, Nothing, Probe
@@ -180,6 +181,14 @@ class Stagehand:
             expected = f"a credit balance of {wanted.balance} {self.currency}"
             yield self.wrong("M605", operation, "balance", expected, str(now.balance), "D, I")
 
+    def tells(self, thing: Thing, row: Row, is_reversed: bool = False) -> Iterator[Finding]:
+        """The last step's answer says when it took effect, or when, why and by whom it was taken back."""
+        step = self.p.operation(self.steps[-1].operation)
+        for name in untold(thing.entity, row, is_reversed):
+            subject = f"{thing.entity} {name}"
+            said = f"{name} of what is {'reversed' if is_reversed else 'carried out'}"
+            yield self.wrong("W409", self.p.facts.first("W409", subject, step), subject, said, "none", "O, I")
+
     def forgiven(self, operation: str, parent: Row, wanted: Mapping[str, Decimal]) -> Iterator[Finding]:
         """What fell short within the tolerance has a shortfall credit of what was missing, and nothing else has."""
         found = [self.ground.read("fetchShortfallCredit", each) for each in children(parent)]
@@ -221,10 +230,10 @@ class Stagehand:
         """
         operation = self.stage.by_event(thing.entity, "reverse").id
         row = self.do(thing, "reverse")
-        for name in ("reversalReason", "reversedAt"):
-            if name in REVERSED[thing.entity] and name not in row:
-                yield self.wrong("W406", operation, name, f"a {name} of what is reversed", "none", "O, I")
-                return
+        silent = list(self.tells(thing, row, is_reversed=True))
+        yield from silent
+        if silent:
+            return
         if thing.entity in ("Payment", "CreditDistribution") and row.get("reversalReason") != self.ground.reason:
             came = f"{row.get('reversalReason')!r}"
             yield self.wrong(
@@ -252,15 +261,6 @@ class Stagehand:
                     "O, I",
                 )
                 return
-
-
-REVERSED = {
-    "Payment": ("reversalReason", "reversedAt"),
-    "CreditDistribution": ("reversalReason", "reversedAt"),
-    "WriteOff": ("reversalReason", "reversedAt"),
-    "Disbursement": (),
-}
-"""What an entity tells of its reversal"""
 
 
 def children(parent: Row) -> list[str]:

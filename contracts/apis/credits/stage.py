@@ -5,7 +5,7 @@ What moves money moves it on what the user lends: a run makes neither accounts n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -67,6 +67,7 @@ class Stage(stage.Stage):
         self._settled: dict[str, Thing] = {}
         self._hasty = False
         self._given: dict[tuple[str, str], Thing] = {}
+        self._done: dict[str, list[Exchange]] = {}
 
     # Requests
 
@@ -177,6 +178,16 @@ class Stage(stage.Stage):
             raise Nothing(f"no two more payments rest {state}; lend some under [lend.{self.p.api.name}]")
         self._given[state, row.event] = rest[0]
         return rest[0]
+
+    def play(self, case: Case) -> Exchange:
+        exchange = super().play(case)
+        if case.thing is not None and case.operation.event is not None:
+            self._done.setdefault(case.thing.id, []).append(exchange)
+        return exchange
+
+    def done_to(self, locator: str) -> Sequence[Exchange]:
+        """The steps that this run took with something, the first one first."""
+        return self._done.get(locator, ())
 
     def outcome(self, thing: Thing, row: Transition) -> str | None:
         # Nothing that the run makes by itself names a card that is declined.

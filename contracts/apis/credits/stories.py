@@ -25,7 +25,7 @@ def cases(api: Api) -> Sequence[str]:
 @check(
     "credits.money",
     proves="payments, distributions, disbursements, write-offs and settlements move what they say, and give it back",
-    codes=("M601", "M605", "M606", "S306", "W402", "W403", "W405", "W406", "W407"),
+    codes=("M601", "M605", "M606", "S306", "W402", "W403", "W405", "W406", "W407", "W409"),
     mode=Mode.FULL,
     cases=cases,
     apis=APIS,
