@@ -120,7 +120,8 @@ class Facts:
         if scope is not None and scope.parameter == told:
             # Grants such as `any` name no value: with those, the path alone says whose rows are asked for.
             return None if value is None else value in caller.grants or None
-        if value is None or not (caller.account or caller.grants):
+        # What is not even a text names nobody; that is told of its shape.
+        if not isinstance(value, str) or not (caller.account or caller.grants):
             return None
         return value == caller.account or value in caller.grants
 
@@ -202,8 +203,9 @@ class Facts:
             if each.does != "list" or each.id in passed or p.api.visibility[each.entity].schema != schema:
                 continue
             for row in self._shown(each, caller, scope, passed | {each.id}):
-                if self.is_own(each.entity, row, caller) is not False:
-                    yield str(row.get(p.key(entity)))
+                # An id that is no text is told of its shape: as one, it need not lead to the same.
+                if self.is_own(each.entity, row, caller) is not False and isinstance(row.get(p.key(entity)), str):
+                    yield row[p.key(entity)]
         # A member spelled as the parameter is, `accountLocator`, names one that no list may show.
         words = {each.parent for each in p.api.operations.values() if each.below == entity and each.parent}
         for each in p.api.operations.values():

@@ -66,8 +66,9 @@ class Known:
         select: what to read beside what rows show anyway
         """
         rows, more = listing.all(), ""
-        if not listing.whole or len(rows) > int(listing.p.api.conventions.paging["cap"]):
-            rows = rows[:SAMPLE]
+        page = int(listing.p.api.conventions.paging["cap"])
+        if not listing.whole or len(rows) > page:
+            rows = rows[: min(SAMPLE, page)]
             more = f"&in({listing.key},({','.join(map(_quoted, listing.ids(rows)))}))"
         if select:
             limit = listing.p.api.conventions.paging["limit"]

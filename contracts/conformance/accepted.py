@@ -37,6 +37,8 @@ def _fits(row: Mapping[str, Any], failure: Any, case: Any, response: Any) -> boo
         return False
     if "answer" in row and re.search(row["answer"], response.content.decode(errors="replace")) is None:
         return False
+    if "empty" in row and not (isinstance(case.body, dict) and case.body.get(row["empty"]) == ""):
+        return False
     errors = _errors(response)
     value = str((case.query or {}).get(row.get("within", ""), ""))
     if "within" in row and not (errors and all(place.removesuffix("...") in value for place in errors)):

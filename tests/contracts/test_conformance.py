@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from contracts.conformance.accepted import ROWS
+from contracts.conformance.accepted import ROWS, accepted
 from contracts.conformance.generating import changed, grafted
 from contracts.oracle import Oracle
 from contracts.target import InProcess
@@ -214,3 +215,17 @@ def test_the_way_to_a_change_is_as_deep_as_both_have_it() -> None:
 def test_every_accepted_failure_is_of_an_api_and_has_a_reason() -> None:
     assert {row["api"] for row in ROWS} <= set(names())
     assert all(row["reason"] and row["code"] in ("ST201", "ST202") for row in ROWS)
+
+
+@pytest.mark.parametrize(("text", "is_right"), [("", True), ("a name", False)])
+def test_a_text_beside_a_file_is_accepted_only_where_it_is_empty(text: str, is_right: bool) -> None:
+    broken = "- violates `type` at /properties/attachment/anyOf/0 (was object, became string)"
+    failure = SimpleNamespace(code="ST201", message=f"Invalid component: in body\n  {broken}")
+    case = SimpleNamespace(
+        operation=SimpleNamespace(label="POST /credit-memos/{id}/attachments"),
+        body={"file": "", "attachment": text},
+        query={},
+    )
+    answer = SimpleNamespace(status_code=201, content=b'{"name":"file","type":"Attachment","filename":"file"}')
+
+    assert (accepted("billing", failure, case, answer) is not None) is is_right

@@ -18,7 +18,8 @@ from contracts.run import running
 from contracts.settings import Mode
 from mockserver import MockServer
 from tests.contracts.driver import settings, silent, told, verify
-from tests.faulty.planting import Server, Spoil, answered, during, effect, handled, rows
+from tests.faulty.planting import Server, Spoil, answered, dropped, during, effect, handled, rows
+from tests.faulty.planting import told as told_as
 from tests.fingerprint import fingerprint
 
 CREDITS = "mockserver.apis.credits"
@@ -253,6 +254,32 @@ PLANTED: tuple[tuple[str, str, str, Spoil], ...] = (
         "fetchMultipleWriteOffs",
         answered("fetchMultipleWriteOffs", _member("items", lambda each: each[1:])),
     ),
+    (
+        "credits.told",
+        "W409",
+        "fetchMultipleCreditDistributions",
+        rows("fetchMultipleCreditDistributions", dropped("executedAt")),
+    ),
+    (
+        "credits.told",
+        "W409",
+        "fetchMultipleWriteOffs",
+        rows("fetchMultipleWriteOffs", lambda row, x: row.update(reversedAt=row["createdAt"])),
+    ),
+    (
+        "credits.told",
+        "W409",
+        "fetchMultiplePayments",
+        rows("fetchMultiplePayments", told_as("postedAt", lambda at: "2001" + at[4:])),
+    ),
+    (
+        "credits.authors",
+        "W409",
+        "createDisbursement",
+        answered("createDisbursement", _member("createdBy", lambda _: "20000000-0000-4000-8000-000000000009")),
+    ),
+    ("credits.money", "W409", "postPayment", answered("postPayment", dropped("postedAt"))),
+    ("credits.money", "W409", "reverseWriteOff", answered("reverseWriteOff", dropped("reversedAt"))),
     (
         "credits.amounts",
         "M601",

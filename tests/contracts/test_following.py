@@ -13,8 +13,8 @@ VENDOR = Caller("vendor", "billing", "vendor", "t")
 CLIENT = Caller("client", "billing", "client", "t")
 
 
-def call(operation: str, caller: Caller = VENDOR) -> Exchange:
-    return Exchange(1, "billing", operation, caller, Request("GET", "/"), Answer(200, {}, b""), "", "read")
+def call(operation: str, caller: Caller = VENDOR, status: int = 200) -> Exchange:
+    return Exchange(1, "billing", operation, caller, Request("GET", "/"), Answer(status, {}, b""), "", "read")
 
 
 def finding(
@@ -42,8 +42,24 @@ def test_what_comes_after_a_step_that_goes_wrong_follows_from_it_whatever_it_is_
 
 def test_nobody_is_told_a_leak_below_something_else() -> None:
     shape = finding("S304", "listJournals", "200 /data")
-    for code in ("A102", "A109", "R201", "R204", "R205", "R206", "R207", "W403"):
+    for code in ("A102", "A109", "A110", "R201", "R204", "R205", "R206", "R207", "W403"):
         assert follows(shape, finding(code, "listJournals", "x", call("listJournals"))) == ["", ""]
+
+
+def test_an_undocumented_status_follows_from_the_leak_that_it_makes() -> None:
+    shape = finding("S301", "listJournals", "404", call("listJournals", status=404))
+    leak = finding("A110", "listJournals", "tenant", call("listJournals", status=403), call("listJournals", status=404))
+    assert follows(leak, shape) == ["", "A110 listJournals tenant"]
+    assert follows(leak, replace(shape, subject="409")) == ["", ""]
+    assert follows(leak, replace(shape, operation="getJournal")) == ["", ""]
+    assert follows(replace(leak, source="M"), shape) == ["", ""]
+
+
+def test_what_is_wrong_after_a_refusal_that_changed_something_follows_from_that() -> None:
+    kept = finding("W405", "acceptJournal", "Draft accept", call("acceptJournal"))
+    sums = finding("M605", "getLedger", "lines", call("acceptJournal"), call("getLedger"))
+    assert follows(kept, sums) == ["", "W405 acceptJournal Draft accept"]
+    assert follows(kept, replace(sums, steps=(call("getLedger"),))) == ["", ""]
 
 
 def test_a_defect_is_never_told_below_a_question_or_below_what_is_accepted() -> None:

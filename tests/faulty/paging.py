@@ -12,7 +12,20 @@ from mockserver.paging import Pagination
 from mockserver.reply import Reply
 from mockserver.rql import Query
 from tests.faulty.defects import Row, catalog
-from tests.faulty.planting import Around, Handler, Spoil, answered, at, checked, dropped, during, handled, put, tables, told
+from tests.faulty.planting import (
+    Around,
+    Handler,
+    Spoil,
+    answered,
+    at,
+    checked,
+    dropped,
+    during,
+    handled,
+    put,
+    tables,
+    told,
+)
 from tests.faulty.tables import conventions
 
 

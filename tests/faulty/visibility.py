@@ -280,7 +280,7 @@ ROWS: tuple[Row, ...] = (
     ),
     (
         B,
-        "name-by-client",
+        "status-by-client",
         "R210",
         "updateInvoice",
         "A client sets the status of its invoice.",
@@ -312,7 +312,7 @@ ROWS: tuple[Row, ...] = (
     ),
     (
         B,
-        "address-not-written",
+        "payment-not-written",
         "R211 W415",
         "updateInvoice",
         "What Operations write of the payment is not kept.",

@@ -91,7 +91,9 @@ class Stage(stage.Stage):
         listing = self.p.operation("listFinanceAccounts")
         if caller.role not in listing.roles:
             return []
-        return [str(each["accountNumber"]) for each in self.p.facts.rows(listing, caller) if "accountNumber" in each]
+        found = (each.get("accountNumber") for each in self.p.facts.rows(listing, caller))
+        # One that is no text is told of its shape: as a number it has lost its leading zeros.
+        return [each for each in found if isinstance(each, str)]
 
     def summary(self, number: str, caller: Caller) -> Mapping[str, Any]:
         """An account with its invoices and payments, read once: nothing here changes them. Raises Blocked."""

@@ -77,7 +77,7 @@ def _lines_of(books: Books, ledger: Row, account: str, currency: str) -> Iterato
     for each in ledger["lines"]:
         lines.setdefault(str(each.get("creditLocator")), []).append(each)
     known = {each.locator: each for each in books.every if each.row.get("accountLocator") == account}
-    summed_up = {str(each.get("locator")) for each in books.credits}
+    summed_up = {str(each.get("locator")) for each in books.ground.rows("fetchCredits")}
     for locator in lines:
         entry = known.get(locator)
         if entry is None and locator in summed_up:

@@ -2,4 +2,4 @@
 
 from contracts.apis.credits import balances, drafts, edits, laws, links, stories, tells, tokens
 
-__all__ = ["balances", "drafts", "edits", "laws", "links", "tells", "stories", "tokens"]
+__all__ = ["balances", "drafts", "edits", "laws", "links", "stories", "tells", "tokens"]
