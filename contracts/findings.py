@@ -153,6 +153,8 @@ class Result:
     """objects of the run's own that could not be taken away, a line each"""
     strict: bool = False
     """questions fail the run, too"""
+    selected: bool = False
+    """a part was chosen (`--only`, `--skip`), so that the rest was not meant to be looked at"""
     documents: dict[str, Any] = field(default_factory=dict, repr=False)
     """API -> its frozen tables (specs.tables.Api)"""
     callers: tuple[Caller, ...] = field(default=(), repr=False)

@@ -16,7 +16,7 @@ def folder(package: str) -> Path:
 def test_every_package_is_listed() -> None:
     there = {
         str(path.parent.relative_to(HERE)).replace("/", ".")
-        for root in ("specs", "mockserver")
+        for root in ("specs", "mockserver", "contracts")
         for path in (HERE / root).rglob("__init__.py")
     }
     assert there <= set(SETUP["packages"])
@@ -31,7 +31,7 @@ def test_every_file_beside_the_code_is_installed() -> None:
     }
     needed = {
         path
-        for root in ("specs", "mockserver", "fixtures")
+        for root in ("specs", "mockserver", "contracts", "fixtures")
         for path in (HERE / root).rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }

@@ -119,9 +119,22 @@ def _left(result: Result, ink: Ink) -> list[str]:
         return []
     return [
         ink(f"left on the deployment: {len(result.left)}", "bold"),
-        *(f"  {plain(line)}" for line in result.left),
+        *_stayed(result.left),
         "  `contracts clean` tries again.",
     ]
+
+
+def _stayed(left: Sequence[str]) -> Iterator[str]:
+    """What was left, by kind and reason, with the ids of the first."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for line in left:
+        api, _, rest = line.partition(": ")
+        thing, _, why = rest.partition(": ")
+        entity, _, id = thing.partition(" ")
+        kinds.setdefault((f"{api}: {entity}", why.replace(id, "it") if id else why), []).append(id)
+    for (kind, why), ids in kinds.items():
+        shown = ", ".join(ids[:_FOLLOWING]) + (f" and {len(ids) - _FOLLOWING} more" if len(ids) > _FOLLOWING else "")
+        yield f"  {plain(kind)}: {plain(why)}: {plain(shown)}"
 
 
 def _checks(result: Result, ink: Ink) -> list[str]:
@@ -156,7 +169,7 @@ def _coverage(result: Result, ink: Ink) -> list[str]:
     head = ("coverage", "", *(part.title for part in found[0].parts))
     rows = [(one.api, "", *(f"{part.done} of {part.whole}" for part in one.parts)) for one in found]
     lines = [line.replace("    ", "  ", 1) for line in _table(head, rows)]
-    for one in found:
+    for one in found if not result.selected else ():
         for part in one.parts:
             lines += _missing(one.api, part)
     return [ink(lines[0], "bold"), *lines[1:]]
@@ -171,7 +184,11 @@ def _missing(api: str, part: Part) -> list[str]:
         return [title]
     lines = [line for why, names in _by_reason(part.missing) for line in _folded([*names, *[f"({why})"] * bool(why)])]
     most = _NAMED if part.done > len(part.missing) else _BEGUN
-    rest = [f"    and {len(lines) - most} lines more; --report json=FILE names all"] if len(lines) > most else []
+    rest = (
+        [f"    and {telling.counted(len(lines) - most, 'line')} more; --report json=FILE names all"]
+        if len(lines) > most
+        else []
+    )
     return [f"{title}:", *lines[:most], *rest]
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from contracts.apis.credits import tokens
 from contracts.apis.credits.bodies import item
 from contracts.apis.credits.ground import money, plain
 from contracts.apis.credits.scenes import Scene, paid
 from contracts.apis.credits.stage import Stage
 from contracts.guard import Unsafe
 from contracts.probe import Blocked, Nothing, Probe
+from contracts.registry import checks
 from contracts.run import running
 from contracts.settings import Mode
 from mockserver import MockServer
@@ -53,6 +55,19 @@ def test_nothing_is_found_on_a_sound_server(credits_app: MockServer, seed: int) 
     result = verify(credits_app, "credits", mode="full", only=["credits.*"], seed=seed)
     assert silent(result) == []
     assert result.left == []
+
+
+def test_where_a_run_issued_all_tokens_their_number_is_looked_at_and_the_rest_said(credits_app: MockServer) -> None:
+    check = next(each for each in checks() if each.id == "credits.tokens")
+    with running(settings(credits_app, "credits", mode="full")) as made:
+        p = made.probes["credits"]
+        for _ in range(2):
+            assert tokens._issue(p, tokens._issuer(p), permissions=[tokens.READ]).status < 300
+        made.run(check, p.api, "")
+
+        assert told(made.result.findings) == []
+        assert [each.fatal for each in made.result.unchecked] == [False]
+        assert made.result.statuses["credits", "createAuthToken"][p.status("state")] == 1
 
 
 @pytest.mark.parametrize("mode", ["read-only", "own"])
@@ -264,7 +279,7 @@ PLANTED: tuple[tuple[str, str, str, Spoil], ...] = (
         "credits.told",
         "W409",
         "fetchMultipleWriteOffs",
-        rows("fetchMultipleWriteOffs", lambda row, x: row.update(reversedAt=row["createdAt"])),
+        rows("fetchMultipleWriteOffs", lambda row, x: row.setdefault("reversedAt", row["createdAt"]) and None),
     ),
     (
         "credits.told",

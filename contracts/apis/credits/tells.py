@@ -44,12 +44,12 @@ def told(p: Probe, case: str) -> Iterator[Finding]:
     books = Books(Ground(p))
     need(books.entries)
     for entry in books.entries.values():
-        for subject, expected, came in _faults(entry):
+        for subject, expected, came in faults(entry):
             wrong = books.ground.wrong("W409", entry.kind.listing, subject, expected, f"{came} of {entry.name}", "O, I")
             yield replace(wrong, operation=p.facts.first("W409", subject, p.operation(entry.kind.listing)))
 
 
-def _faults(entry: Entry) -> Iterator[tuple[str, str, str]]:
+def faults(entry: Entry) -> Iterator[tuple[str, str, str]]:
     """(entity and member, what should be told, what is)."""
     row, entity, is_reversed = entry.row, entry.kind.entity, entry.state == "reversed"
     is_done = entry.is_live or is_reversed
