@@ -117,10 +117,13 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return add
 
 
-@click.group(help=HELP, context_settings=WIDE)
+@click.group(help=HELP, context_settings=WIDE, invoke_without_command=True, subcommand_metavar="COMMAND [ARGS]...")
 @click.version_option(package_name="doubleentry", prog_name="doubleentry", message="%(prog)s %(version)s")
-def command() -> None:
-    pass
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help(), file=sys.stderr)
+        ctx.exit(2)
 
 
 @command.command()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +17,9 @@ from contracts.wire import Caller
 if TYPE_CHECKING:
     from contracts.probe import Probe
     from contracts.settings import Settings
+
+LASTING = "lasting"
+"""why a journal speaks no more of what nothing can take away"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +164,21 @@ def _entry(said: Mapping[str, Any]) -> Entry:
     )
 
 
+class Fate(Enum):
+    """What became of an object that a run made."""
+
+    GONE = "gone"
+    STAYS = "stays"
+    """nothing can take it away"""
+    LEFT = "left"
+    """it could be taken away, and was not"""
+
+
 def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
     """Take away what killed runs left, as the journals of a folder tell, newest first; a line each to `say`.
 
-    Returns 0 when nothing is left, 2 when something is: its journal stays. Raises Mistake, target.Unreachable.
+    Returns 0 when nothing is left that could be taken away, 2 when something is: its journal stays.
+    Raises Mistake, target.Unreachable.
     """
     paths = sorted(folder.glob("**/*.jsonl"), reverse=True)
     if not paths:
@@ -170,7 +186,7 @@ def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
         return 0
     from contracts.run import running
 
-    remains = 0
+    fates: list[Fate] = []
     for path in paths:
         with path.open(encoding="utf-8") as held:
             if not _alone(held):
@@ -186,11 +202,13 @@ def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
             journal = Journal(path, target=target)
             for entry in reversed(entries):
                 probe = made.probes[entry.api]
-                remains += not _take_away(probe, entry, journal, say)
+                fates.append(_take_away(probe, entry, journal, say))
             journal.close(keep=True)
         if not left(path)[1]:
             path.unlink()
-    say("nothing is left." if not remains else f"{remains} left; their journals stay in {folder}.")
+    remains = fates.count(Fate.LEFT)
+    nothing = "nothing is left that could be taken away." if Fate.STAYS in fates else "nothing is left."
+    say(nothing if not remains else f"{remains} left; their journals stay in {folder}.")
     return 2 if remains else 0
 
 
@@ -203,8 +221,8 @@ def _as_it_was(settings: Settings, apis: tuple[str, ...]) -> Settings:
     return replace(settings, apis=apis, mode=Mode.FULL, journal=None, lend={}, budget=None)
 
 
-def _take_away(p: Probe, entry: Entry, journal: Journal, say: Callable[[str], None]) -> bool:
-    """End what an entry speaks of; whether it is away."""
+def _take_away(p: Probe, entry: Entry, journal: Journal, say: Callable[[str], None]) -> Fate:
+    """End what an entry speaks of; the worst that became of it."""
     from contracts.guard import Unsafe
     from contracts.probe import Blocked
 
@@ -213,23 +231,34 @@ def _take_away(p: Probe, entry: Entry, journal: Journal, say: Callable[[str], No
     caller = next((each for each in p.callers if each.name == entry.caller), None)
     if caller is None:
         say(f"{name}: left; {entry.caller} made it, and has no token now.")
-        return False
+        return Fate.LEFT
+    stays = False
     try:
         ids = [entry.id] if entry.id else p.stage.tagged(entry.entity, caller, entry.params, entry.tag)
         for id in ids:
             key = p.operation(entry.operation).key or p.key(entry.entity)
-            thing = Thing(entry.entity, id, caller, {**entry.params, key: id})
-            p.adopt(entry.entity, id)
-            for above, value in p.stage.above(thing).items():
-                p.adopt(above, value)
-            if not p.stage.end(thing):
-                say(f"{name}: left; no operation takes it away.")
-                return False
-            say(f"{entry.api}: {entry.entity} {id}: taken away.")
+            said, lasting = _ended(p, Thing(entry.entity, id, caller, {**entry.params, key: id}))
+            say(f"{entry.api}: {entry.entity} {id}: {said}")
+            stays = stays or lasting
     except (Blocked, Unsafe) as reason:
         say(f"{name}: left; {reason}")
-        return False
+        return Fate.LEFT
     if not ids:
         say(f"{name}: was never made.")
-    journal.gone(entry.number, entity=entry.entity, id=entry.id)
-    return True
+    journal.gone(entry.number, entity=entry.entity, id=entry.id, **({"why": LASTING} if stays else {}))
+    return Fate.STAYS if stays else Fate.GONE
+
+
+def _ended(p: Probe, thing: Thing) -> tuple[str, bool]:
+    """End one object: what is said of it, and whether it stays for ever. Raises Blocked, guard.Unsafe."""
+    from contracts.probe import Blocked
+
+    p.adopt(thing.entity, thing.id)
+    for above, value in p.stage.above(thing).items():
+        p.adopt(above, value)
+    with suppress(Blocked):  # what cannot be read may be taken away all the same
+        if p.stage.is_missing(thing):
+            return "already gone.", False
+    if p.stage.end(thing):
+        return "taken away.", False
+    return "stays: no operation takes it away.", True

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -317,6 +317,8 @@ class Probe:
         self.misworded = self.misworded or (bool(breaches) and exchange.status >= 400)
         for finding in () if breaches else envelope.findings(self, exchange):
             self._report(finding)
+        for finding in self._unveiled(exchange):
+            self._report(finding)
         for breach in breaches:
             self._report(
                 self.finding(
@@ -333,6 +335,26 @@ class Probe:
             )
         if exchange.status >= 500:
             raise Blocked(f"{exchange.operation} failed with {exchange.status}")
+
+    def _unveiled(self, exchange: Exchange) -> Iterator[Finding]:
+        """What the answer to a write shows a caller whose role may not see it; readings have checks of their own."""
+        operation = self.api.operations.get(exchange.operation)
+        seen = self.api.visibility.get(operation.entity) if operation is not None else None
+        if seen is None or exchange.request.method == "GET" or exchange.status >= 300:
+            return
+        for path in sorted(seen.hidden(exchange.caller.role)) if exchange.caller.role else ():
+            value = member(exchange.json, path)
+            if value is not None:
+                yield self.finding(
+                    "R204",
+                    exchange,
+                    subject=f"{exchange.caller.role} {path}",
+                    expected=f"no {path} for a {exchange.caller.role}",
+                    came=f"{path}: {value!r}"[:200],
+                    source=seen.source,
+                    place="visibility",
+                    check="visibility.hidden",
+                )
 
     def expect(self, exchange: Exchange, *statuses: int) -> Exchange:
         """The exchange, if it has one of these statuses (any below 300 if none is named). Raises Blocked else."""

@@ -29,7 +29,9 @@ class Lines(Silent):
         self._ended += 1
         number = f"{self._ended:>{len(str(self._all))}}/{self._all}"
         counts = f"{_counted(result.cases, 'case'):>10} {_counted(result.requests, 'request'):>14}"
-        found = _counted(result.findings, "finding") if result.findings else "nothing found"
+        idle = not result.requests and 0 < result.cases <= result.unchecked
+        nothing = "not checked" if idle else "nothing found"
+        found = _counted(result.findings, "finding") if result.findings else nothing
         line = f"{number} {result.api:<9} {result.check:<26} {counts} {result.seconds:>7.1f} s  {found}"
         print(line, file=self._stream, flush=True)
 

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from contracts import registry
 from contracts.findings import CheckResult, Finding, Result, Unchecked
 from contracts.guard import Beyond, Unsafe
-from contracts.journal import Journal, Thing
+from contracts.journal import LASTING, Journal, Thing
 from contracts.mistakes import Mistake
 from contracts.probe import Blocked, Nothing, Probe
+from contracts.recognizing import recognize
 from contracts.registry import Check
 from contracts.selecting import Selection
 from contracts.sending import Sender, Stopped
@@ -64,6 +65,8 @@ class Running:
     selection: Selection = field(default_factory=Selection)
     case: str = ""
     """the case that is running"""
+    asked: int = 0
+    """calls that were sent before the first check"""
     _found: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
 
     def report(self, finding: Finding) -> None:
@@ -135,17 +138,16 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
             walk=result.transitions.setdefault,  # type: ignore[arg-type]  # what came first stays
             seen=made.seen,
         )
-    began, cleaned = time.monotonic(), False
+    began, removable = time.monotonic(), True
     try:
         yield made
     finally:
         try:
-            _clean(made)
-            cleaned = True
+            removable = _clean(made)
         finally:
             result.requests, result.seconds = sender.count, time.monotonic() - began
-            # What is left, or was not looked at any more, is for `contracts clean` to take away.
-            journal.close(keep=bool(result.left) or not cleaned)
+            # What could be taken away, or was not looked at any more, is for `contracts clean`.
+            journal.close(keep=removable)
             sender.close()
 
 
@@ -195,6 +197,7 @@ def plan(settings: Settings, apis: Sequence[Api]) -> list[tuple[Check, Api, list
 def _all(made: Running, progress: Progress) -> None:
     settings, result = made.settings, made.result
     chosen = plan(settings, list(result.documents.values()))
+    recognize(made, {api.name for check, api, _ in chosen if settings.mode.allows(check.mode)})
     progress.begin(sum(settings.mode.allows(check.mode) for check, _, _ in chosen))
     for check, api, cases in chosen:
         if not settings.mode.allows(check.mode):
@@ -203,6 +206,7 @@ def _all(made: Running, progress: Progress) -> None:
         progress.start(check, api.name, len(cases))
         one = CheckResult(check.id, api.name)
         requests, findings, began = made.sender.count, len(result.findings), time.monotonic()
+        unchecked = len(result.unchecked)
         try:
             for case in cases:
                 made.run(check, api, case)
@@ -211,26 +215,32 @@ def _all(made: Running, progress: Progress) -> None:
                 progress.step(made.sender.count - requests, len(result.findings) - findings)
         finally:
             one.requests, one.findings = made.sender.count - requests, len(result.findings) - findings
-            one.seconds = time.monotonic() - began
+            one.seconds, one.unchecked = time.monotonic() - began, len(result.unchecked) - unchecked
             result.checks.append(one)
         progress.done(one)
+    if made.asked and made.sender.count == made.asked:
+        result.stopped = "no check had anything to send; give more callers a token, or choose other checks."
 
 
-def _clean(made: Running) -> None:
-    """Take away what the run made, newest first."""
+def _clean(made: Running) -> bool:
+    """Take away what the run made, newest first; whether something is left that could be."""
+    removable = False
     for p in made.probes.values():
         p.check = "clean"
         p.sender.spare = 0
         for number, thing in reversed(p.things):
             done, why = _away(made, p, thing)
-            if done:
-                p.journal.gone(number, entity=thing.entity, id=thing.id)
+            if done is None:
+                removable = True
             else:
+                p.journal.gone(number, entity=thing.entity, id=thing.id, **({} if done else {"why": LASTING}))
+            if not done:
                 made.result.left.append(f"{p.api.name}: {thing.entity} {thing.id}: {why}")
+    return removable
 
 
-def _away(made: Running, p: Probe, thing: Thing) -> tuple[bool, str]:
-    """Take one object away: whether that is done, and why not."""
+def _away(made: Running, p: Probe, thing: Thing) -> tuple[bool | None, str]:
+    """Take one object away: whether that is done, None where it could be and is not; and why not."""
     try:
         return p.stage.end(thing), "no operation takes it away"
     except KeyboardInterrupt:
@@ -240,9 +250,9 @@ def _away(made: Running, p: Probe, thing: Thing) -> tuple[bool, str]:
         made.result.stopped, made.result.interrupted = "interrupted.", True
         return _away(made, p, thing)
     except (Blocked, Unsafe, Stopped, Unreachable) as reason:
-        return False, str(reason)
+        return None, str(reason)
     except Exception as fault:  # as above: what is left of the others still goes
-        return False, _told(fault)
+        return None, _told(fault)
 
 
 def _told(fault: Exception) -> str:

@@ -373,34 +373,50 @@ class Stage(Writing):
     # Afterwards
 
     def end(self, thing: Thing) -> bool:
-        """Take an object away, or bring it to an end where the API deletes nothing; whether that is done.
+        """Take an object away, or bring it to an end where the API deletes nothing; False where nothing ever can.
 
-        Raises Blocked where it cannot be.
+        Raises Blocked where it could be, and is not.
         """
         machine = self.p.api.machines.get(thing.entity)
         for operation in self.p.api.operations.values():
             if operation.entity == thing.entity and operation.does == "delete":
-                gone = self._delete(operation, thing)
-                if not gone and machine is not None and operation.event is not None:
+                exchange = self._delete(operation, thing)
+                if not self._gone(exchange, thing) and machine is not None and operation.event is not None:
                     last = next(row for row in machine.rows if row.event == operation.event)
-                    self._back(thing, last.starts)
-                    gone = self._delete(operation, thing)
-                return gone
+                    if not self._back(thing, last.starts):
+                        return False
+                    exchange = self._delete(operation, thing)
+                if not self._gone(exchange, thing):
+                    self.p.expect(exchange)
+                return True
         if machine is None or not machine.final:
             return False
-        state = self.state(thing)
-        if state not in machine.final:
-            self._back(thing, machine.final)
-        return True
+        return self._back(thing, machine.final)
 
-    def _delete(self, operation: Operation, thing: Thing) -> bool:
-        exchange = self.p.call(operation, self.acting(operation, thing), self.params(operation, thing))
+    def _delete(self, operation: Operation, thing: Thing) -> Exchange:
+        return self.p.call(operation, self.acting(operation, thing), self.params(operation, thing))
+
+    def _gone(self, exchange: Exchange, thing: Thing) -> bool:
         return exchange.status < 300 or exchange.status == self.p.status("find", thing.entity)
 
-    def _back(self, thing: Thing, states: Collection[str]) -> None:
-        """Bring an object to the nearest of some states by steps that leave nothing behind. Raises Blocked."""
-        rows = self.p.api.machines[thing.entity].rows
-        self.bring(thing, *states, avoid=[row.id for row in rows if self._lasts(thing.entity, row.event)])
+    def is_missing(self, thing: Thing) -> bool:
+        """Whether an object is answered as unknown, in the words of the API. Raises Blocked where none can read it."""
+        operation = self.reader(thing)
+        exchange = self.p.call(operation, self.acting(operation, thing), self.params(operation, thing))
+        return exchange.status == self.p.status("find", thing.entity) and exchange.json is not None
+
+    def _back(self, thing: Thing, states: Collection[str]) -> bool:
+        """Bring an object to the nearest of some states by steps that leave nothing behind; whether there is a way.
+
+        Raises Blocked where there is one that cannot be gone.
+        """
+        machine = self.p.api.machines[thing.entity]
+        avoid = [row.id for row in machine.rows if self._lasts(thing.entity, row.event)]
+        here, shunned = self.state(thing), {*self.SHUN, *avoid}
+        if here not in states and all(route(machine, here, state, shunned) is None for state in states):
+            return False
+        self.bring(thing, *states, avoid=avoid)
+        return True
 
     def _lasts(self, entity: str, event: str) -> bool:
         return any(

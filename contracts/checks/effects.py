@@ -130,10 +130,14 @@ def references(p: Probe, case: str) -> Iterator[Finding]:
     seen = p.api.visibility[operation.entity]
     caller = next((each for each in callers if seen.told_by(each.role) == ALL), callers[0])
     known: dict[tuple[str, str], Exchange] = {}
+    closed: dict[str, str] = {}
     for params in _parents(p, operation, caller):
         rows = p.facts.rows(operation, caller, params)
         for row in p.random.sample(rows, min(SAMPLE, len(rows))):
-            yield from _followed(p, operation, caller, row, known)
+            yield from _followed(p, operation, caller, row, known, closed)
+    if closed:
+        led = ", ".join(f"{name} ({reader})" for name, reader in sorted(closed.items()))
+        raise Nothing(f"{caller.name} may not read what rows refer to, and no caller sees all of it: {led}")
 
 
 def _parents(p: Probe, operation: Operation, caller: Caller) -> list[dict[str, str]]:
@@ -146,26 +150,45 @@ def _parents(p: Probe, operation: Operation, caller: Caller) -> list[dict[str, s
 
 
 def _followed(
-    p: Probe, operation: Operation, caller: Caller, row: Row, known: dict[tuple[str, str], Exchange]
+    p: Probe,
+    operation: Operation,
+    caller: Caller,
+    row: Row,
+    known: dict[tuple[str, str], Exchange],
+    closed: dict[str, str],
 ) -> Iterator[Finding]:
+    """known: what reading each object was answered; closed: reference -> its reading, where nobody can be asked"""
     for name, entity in p.api.conventions.references.items():
         id, reader = member(row, f"{name}.id"), p.reads(entity)
         if not isinstance(id, str) or reader is None or reader.key is None or reader.below is not None:
             continue
-        who = next((each for each in (caller, *p.may(reader)) if each in p.may(reader)), None)
+        who = _seeing(p, reader, caller)
         if who is None:
+            closed[name] = reader.id
             continue
         if (entity, id) not in known:
             known[entity, id] = p.call(reader, who, {reader.key: id})
         exchange = known[entity, id]
         if exchange.status == p.status("find", entity):
+            asked = f"{exchange.request.method} {exchange.request.path} as {who.name}"
             yield p.finding(
                 "M606",
                 exchange,
-                expected=f"{name} {id} of {row.get(p.key(operation.entity))}",
-                came=str(exchange.status),
+                expected=f"{name} {id} of {row.get(p.key(operation.entity))}, to {asked}",
+                came=f"{exchange.status} to {asked}",
                 source="CAN",
                 place="conventions",
                 operation=operation.id,
                 subject=f"{operation.entity} {name}",
             )
+
+
+def _seeing(p: Probe, reader: Operation, caller: Caller) -> Caller | None:
+    """Who can be asked whether an object is there: who saw it named, or else a caller who sees every one of its kind.
+
+    Any other caller may rightly be told that there is no such object: it may be another's.
+    """
+    may, seen = p.may(reader), p.api.visibility[reader.entity]
+    if caller in may:
+        return caller
+    return next((each for each in may if seen.told_by(each.role) == ALL), None)

@@ -341,6 +341,24 @@ def test_a_log_gets_a_line_for_each_check_when_it_ends() -> None:
     assert line == "1/10 billing rows.lists 1 case 1,400 requests 2.2 s 2 findings"
 
 
+def test_a_check_that_could_send_nothing_is_not_told_as_one_that_found_nothing() -> None:
+    stream = io.StringIO()
+    with showing(quiet=False, stream=stream) as progress:
+        progress.begin(2)
+        progress.done(CheckResult("rows.lists", "billing", cases=2, unchecked=2))
+        progress.done(CheckResult("rows.lists", "billing", cases=2, requests=3, unchecked=1))
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("  not checked")
+    assert second.endswith("  nothing found")
+
+
+def test_without_a_command_it_prints_its_help_as_it_is(contracts: Command) -> None:
+    ended = contracts()
+    assert ended.status == 2
+    assert ended.err.startswith("Usage: contracts ")
+    assert ended.err.rstrip().splitlines()[-1].startswith("  selftest ")
+
+
 # What it teaches
 
 

@@ -76,6 +76,13 @@ def test_every_allowed_cell_succeeds_for_real(api: str, sound_app: MockServer) -
     assert [each for each in result.unchecked if each.fatal] == []
 
 
+def test_a_redirection_that_the_spec_has_is_a_success(sound_of: Callable[..., MockServer]) -> None:
+    wanted = ["access.allowed", "operation:getJournalAttachment"]
+    result = verify(sound_of("billing"), "billing", mode="own", only=wanted)
+
+    assert silent(result) == []
+
+
 @pytest.mark.parametrize("defect", [each for each in DEFECTS if each.name not in OWN], ids=lambda each: each.name)
 def test_a_planted_defect_is_found_under_its_code_and_nothing_else(defect: Defect) -> None:
     result = verify(defect.plant(), defect.api, only=["access.*", "objects.missing"])

@@ -550,8 +550,9 @@ class Stage(generic.Stage):
         if thing.entity == "Charge":
             return self._given_back(thing)
         if thing.entity == "ManualOverride":
+            # Disabled is all that it can be; the API deletes none.
             self.bring(thing, "Disabled")
-            raise Blocked("it is Disabled, and the API deletes none")
+            return False
         return super().end(thing)
 
     def _reconciled(self, state: str) -> Thing:

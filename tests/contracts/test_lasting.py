@@ -1,0 +1,70 @@
+"""What nothing can take away: told once, and in no journal afterwards; what could be taken away stays in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from contracts.journal import clean
+from contracts.run import running
+from mockserver import MockServer
+from tests.contracts.driver import settings
+
+SoundOf = Callable[..., MockServer]
+
+
+def test_a_run_that_ended_keeps_no_journal_of_what_lasts(sound_of: SoundOf, tmp_path: Path) -> None:
+    with running(settings(sound_of("billing"), "billing", mode="full", journal=tmp_path)) as made:
+        made.probes["billing"].stage.make("ManualOverride", "Active")
+        made.probes["billing"].stage.make("Journal", "Completed")
+        assert list(tmp_path.glob("*.jsonl"))
+    assert any("ManualOverride" in line for line in made.result.left)
+    assert any("Journal" in line for line in made.result.left)
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_what_could_be_taken_away_stays_in_the_journal_until_it_is(sound_of: SoundOf, tmp_path: Path) -> None:
+    app, broken = sound_of("billing"), True
+
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        if broken and scope["type"] == "http" and scope["method"] == "DELETE":
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await app(scope, receive, send)
+
+    asked = settings(refusing, "billing", mode="full", journal=tmp_path)
+    with running(asked) as made:
+        made.probes["billing"].stage.make("Journal", "Draft")
+        made.probes["billing"].stage.make("ManualOverride", "Active")
+    (path,) = tmp_path.glob("*.jsonl")
+    assert '"why": "lasting"' in path.read_text()
+
+    lines: list[str] = []
+    assert clean(asked, tmp_path, lines.append) == 2
+    assert lines[-1].startswith("1 left;")
+    broken = False
+    assert clean(asked, tmp_path, lines.append) == 0
+    assert lines[-1] == "nothing is left."
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_cleaning_tells_once_what_stays_and_what_is_already_gone(sound_of: SoundOf, tmp_path: Path) -> None:
+    asked = settings(sound_of("billing"), "billing", mode="full", journal=tmp_path)
+    with running(asked) as made:
+        stage = made.probes["billing"].stage
+        stage.make("Journal", "Draft")
+        stage.make("ManualOverride", "Active")
+        (path,) = tmp_path.glob("*.jsonl")
+        text = path.read_text()
+    path.write_text("".join(line + "\n" for line in text.splitlines() if "gone" not in json.loads(line)))
+
+    lines: list[str] = []
+    assert clean(asked, tmp_path, lines.append) == 0
+    assert any("ManualOverride" in line and "stays: " in line for line in lines)
+    assert any("Journal" in line and line.endswith("already gone.") for line in lines)
+    assert lines[-1] == "nothing is left that could be taken away."
+    assert clean(asked, tmp_path, lines.append) == 0
+    assert lines[-1].endswith("no journal, so nothing was left.")
