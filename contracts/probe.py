@@ -382,7 +382,10 @@ class Probe:
         if exchange.status >= 300:
             self.journal.gone(number, why=f"refused with {exchange.status}")
             return
-        for id in self.stage.created(operation, exchange):
+        made = self.stage.created(operation, exchange)
+        if not made:
+            self.journal.gone(number, why="what it made has no id, so nothing takes it away")
+        for id in made:
             entity = self.stage.makes(operation)
             key = operation.key or self.key(entity)
             thing = Thing(entity, id, exchange.caller, {**params, key: id})

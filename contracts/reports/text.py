@@ -18,6 +18,8 @@ _NAMED, _BEGUN = 40, 6
 """Lines of what is missing that one part gets: all of a few, and the beginning where it is most; reports name all."""
 _FOLLOWING = 4
 """Findings that are told below the one that they follow from"""
+LASTING = "no operation takes it away"
+"""Why something stays for good"""
 _COLOURS = {"red": "31", "yellow": "33", "green": "32", "dim": "2", "bold": "1"}
 _EXITS = ("green", "red", "yellow")
 
@@ -120,7 +122,7 @@ def _left(result: Result, ink: Ink) -> list[str]:
     return [
         ink(f"left on the deployment: {len(result.left)}", "bold"),
         *_stayed(result.left),
-        "  `contracts clean` tries again.",
+        *["  `contracts clean` tries again."] * any(LASTING not in line for line in result.left),
     ]
 
 
