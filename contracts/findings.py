@@ -119,10 +119,10 @@ class CheckResult:
     requests: int = 0
     seconds: float = 0.0
     findings: int = 0
-    unchecked: int = 0
-    """cases that could not be checked"""
     names: list[str] = field(default_factory=list)
     """the cases that ran, as the check names them"""
+    unchecked: int = 0
+    """cases that could not be checked"""
 
 
 @dataclass(slots=True)
