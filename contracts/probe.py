@@ -268,7 +268,7 @@ class Probe:
         if safety in WRITES:
             self.guard.allow(found, self.stage.touches(found, _body(request), filled))
         creates = found.does in CREATES and safety in WRITES
-        number = self._intend(found, caller, filled, request) if creates else 0
+        number = self._intend(found, caller, filled) if creates else 0
         exchange = self.sender.send(
             request, caller, api=self.api.name, operation=found.id, check=self.check, safety=safety
         )
@@ -289,7 +289,7 @@ class Probe:
             safety = self.guard.reason(found, filled, request)
             self.guard.allow(found, self.stage.touches(found, _body(request), filled) if safety in WRITES else {})
         creates = found.does in CREATES and safety in WRITES
-        numbers = [self._intend(found, caller, filled, request) for caller, request in calls] if creates else []
+        numbers = [self._intend(found, caller, filled) for caller, _ in calls] if creates else []
         exchanges = self.sender.at_once(
             [(request, caller) for caller, request in calls],
             api=self.api.name,
@@ -368,7 +368,7 @@ class Probe:
 
     # Objects
 
-    def _intend(self, operation: Operation, caller: Caller, params: Mapping[str, str], request: Request) -> int:
+    def _intend(self, operation: Operation, caller: Caller, params: Mapping[str, str]) -> int:
         return self.journal.intent(
             api=self.api.name,
             operation=operation.id,
@@ -383,8 +383,9 @@ class Probe:
             self.journal.gone(number, why=f"refused with {exchange.status}")
             return
         made = self.stage.created(operation, exchange)
-        if not made:
-            self.journal.gone(number, why="what it made has no id, so nothing takes it away")
+        # Of what a list shows, an answer without the id is a fault: the intent stays, and `clean` looks for its mark.
+        if not made and not any(self._does("list", operation.entity, each) for each in (None, operation.below)):
+            self.journal.gone(number, why="no list shows such things, so nothing takes it away")
         for id in made:
             entity = self.stage.makes(operation)
             key = operation.key or self.key(entity)
