@@ -37,6 +37,9 @@ class Accepted:
             )
         )
 
+    def speaks_of(self, api: str) -> bool:
+        return not self.api or fnmatchcase(api, self.api)
+
     def holds(self, today: date) -> bool:
         return today <= self.until
 

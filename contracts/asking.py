@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from contracts import application, callers, config
 from contracts.callers import Given
 from contracts.config import Config
 from contracts.mistakes import Mistake, near
+from contracts.nameable import mistakes
 from contracts.selectors import refuse_unknown
 from contracts.settings import Mode, Settings
 from contracts.wire import Caller
@@ -220,7 +222,14 @@ def _fits(file: Config, apis: Mapping[str, Api], cast: Iterable[Caller]) -> None
         for name in getattr(file, table):
             if name not in there:
                 raise Mistake(f"{file.path}: {shown}.{name}: no such API; {near(name, there)}")
+    for each in file.accepted:
+        if each.operation and apis.keys() >= set(filter(each.speaks_of, there)):
+            names_there = [id for name, api in apis.items() if each.speaks_of(name) for id in api.operations]
+            if not fnmatch.filter(names_there, each.operation):
+                raise Mistake(f"{each.place}.operation: no such operation; {near(each.operation, names_there)}")
     for name, api in apis.items():
+        for mistake in mistakes(api, file.values.get(name, {})):
+            raise Mistake(f"{file.path}: values.{name}{mistake}")
         entities = _entities(api)
         named = [(f"lend.{name}", file.lend.get(name, {}))]
         for caller, relations in file.known.get(name, {}).items():

@@ -282,4 +282,4 @@ class Facts:
             exchange = p.call(operation, caller, {operation.key: id})
             if exchange.status == p.status("find", entity):
                 return
-        raise Blocked(f"{entity} {id}: no answer says that there is none such; name no write will be tried on it")
+        raise Blocked(f"{entity} {id}: no answer says that there is none, so nothing is written to it")

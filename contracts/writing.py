@@ -34,6 +34,8 @@ class Writing:
             schema = members[name]
             nullable = schema.get("nullable", False)
             schema = p.resolved(schema)
+            # Ways to write the same, such as a day or an instant: the first will do.
+            schema = p.resolved(schema["anyOf"][0]) if "anyOf" in schema else schema
             schema = {**schema, "nullable": nullable or schema.get("nullable", False)}
         return schema
 
@@ -55,9 +57,17 @@ class Writing:
         if kind == "boolean":
             return now is not True
         if kind == "object":
-            found = samples.made(self.p, schema)
+            found = samples.made(self.p, schema) or self._first(operation, path, schema, now)
             return found if found and found != now else None
         return None
+
+    def _first(self, operation: Operation, path: str, schema: Mapping[str, Any], now: Any) -> Mapping[str, Any]:
+        """Of an object without anything that it must have, the first member that can be set."""
+        for name in schema.get("properties", {}):
+            found = self.value(operation, f"{path}.{name}", now.get(name) if isinstance(now, Mapping) else None)
+            if found is not None:
+                return {name: found}
+        return {}
 
     def clears(self, operation: Operation, path: str) -> bool:
         """Whether null takes a member away."""

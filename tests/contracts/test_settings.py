@@ -18,6 +18,7 @@ from contracts.callers import given
 from contracts.config import rate, read
 from contracts.findings import Finding
 from contracts.mistakes import Mistake, near
+from contracts.nameable import mistakes
 from contracts.selectors import refuse_unknown
 from contracts.settings import Mode
 from specs.tables import load
@@ -25,6 +26,7 @@ from specs.tables import load
 HERE = "http://127.0.0.1:8000"
 THERE = "https://billing.example.org"
 VENDOR = '[[callers]]\nname = "acme"\napi = "billing"\nrole = "vendor"\ntoken = "env:ACME"\n'
+ACCEPTED = "[[accepted]]\ncode = 'A102'\nreason = 'x'\nuntil = 2099-01-01\n"
 ENVIRON = {"ACME": "t-acme"}
 
 
@@ -161,6 +163,23 @@ def test_a_mistake_in_the_file_names_file_key_and_mend(tmp_path: Path, text: str
         ("[known.billing.akme.own]\nJournal = ['x']", "known.billing.akme: no such caller; did you mean acme?"),
         ("[known.billing.acme.own]\nJurnal = ['x']", "known.billing.acme.own.Jurnal: no such entity"),
         (
+            "[values.billing]\nauthorisation = 'x'",
+            "values.billing.authorisation: no such value; did you mean authorization? there are:",
+        ),
+        (
+            "[values.billing]\nuser = 7",
+            'values.billing.user: 7 is not of type "string"; it is somebody who can be given work, "USR-1234-5678".',
+        ),
+        (
+            "[values.billing]\nlines = [{ asset = 'x' }]\nauthorization = 'x'",
+            'values.billing.lines.0: "item" is a required property; it is what the vendor may charge for under it',
+        ),
+        ("[values.billing]\nlines = []", 'values.billing: "authorization" is a required property.'),
+        (
+            ACCEPTED + "api = 'billing'\noperation = 'acceptJournals'",
+            "accepted[0].operation: no such operation; did you mean acceptJournal",
+        ),
+        (
             VENDOR.replace('"vendor"', '"vendr"').replace("acme", "b"),
             "caller b: billing has no role 'vendr'; did you mean",
         ),
@@ -169,6 +188,31 @@ def test_a_mistake_in_the_file_names_file_key_and_mend(tmp_path: Path, text: str
 )
 def test_names_that_the_apis_do_not_have_are_told(tmp_path: Path, text: str, says: str) -> None:
     assert says in mistake(told(tmp_path, VENDOR + text), target=HERE)
+
+
+def test_values_of_every_kind_are_read_and_found_right(tmp_path: Path) -> None:
+    path = told(tmp_path, "[values.accounts]\ntoday = 2026-03-16\ninvoices.7001 = { 81 = '2026-03-16' }\n")
+    assert asked(path, target=HERE, apis=("accounts",), tokens=("holder=t",)).settings.values["accounts"]["invoices"]
+    for text, says in {
+        "[values.accounts]\ntoday = 'Monday'": 'values.accounts.today: "Monday" is not a "date"; it is the day',
+        "[values.credits]\ntolerances = { USD = inf }": "values.credits.tolerances.USD: null is not of type",
+        "[values.credits]\ndeclining = { account = 'x' }": '.declining: "instrument" is a required property',
+        "[values.credits]\ntenants = 5": 'values.credits.tenants: 5 is not of type "object"',
+    }.items():
+        assert says in mistake(told(tmp_path, text), target=HERE, apis=("accounts", "credits"))
+
+
+def test_of_an_api_without_values_the_parameter_of_its_scope_can_be_said(tmp_path: Path) -> None:
+    parking = f"{Path(__file__).parents[1]}/apis/parking"
+    api = load(parking)
+    known = [api.scope.parameter] if api.scope is not None and api.scope.parameter is not None else []
+    assert list(mistakes(api, dict.fromkeys(known, "x"))) == []
+    assert [each.partition(";")[0] for each in mistakes(api, {"other": 1})] == [".other: no such value"]
+
+
+def test_an_acceptance_of_an_api_that_is_not_looked_at_is_taken_at_its_word(tmp_path: Path) -> None:
+    path = told(tmp_path, VENDOR + ACCEPTED + "operation = 'fetchCredits'")
+    assert asked(path, target=HERE).settings.accepted[0].operation == "fetchCredits"
 
 
 def test_the_tenants_of_an_api_may_be_lent(tmp_path: Path) -> None:

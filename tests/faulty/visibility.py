@@ -100,7 +100,7 @@ def _whole_bag(right: Any) -> Any:
 
     def written(x: Exchange, record: Any) -> Any:
         made = right(x, record)
-        if isinstance(x.body, dict) and x.body.get("externalIds"):
+        if isinstance(x.body, dict) and isinstance(x.body.get("externalIds"), dict):
             made["externalIds"] = {**made.get("externalIds", {}), **x.body["externalIds"]}
         return made
 

@@ -131,7 +131,8 @@ class Bodies:
             if buyer is not None and seller is not None:
                 country = str(row.get("countryCode", "NL"))
                 parties = {"buyer": {"id": buyer}, "seller": {"id": seller}}
-                line: dict[str, Any] = {"quantity": 1, "unitPrice": 15.0, "vatPercent": 9}
+                # What it was bought for is to be seen by some, and not by others.
+                line: dict[str, Any] = {"quantity": 1, "unitPrice": 15.0, "vatPercent": 9, "purchasePriceTotalLcy": 10}
                 lines = [{"description": "Seats", **(line if entity == "Invoice" else {"price": line})}]
                 number = stage.document_number()
                 return {"documentNo": number, "countryCode": country, **parties, "lines": lines}

@@ -1,5 +1,5 @@
 """The checks that only billing has; each module registers its own."""
 
-from contracts.apis.billing import arithmetic, driven, effects, files
+from contracts.apis.billing import arithmetic, driven, effects, files, tenancy
 
-__all__ = ["arithmetic", "driven", "effects", "files"]
+__all__ = ["arithmetic", "driven", "effects", "files", "tenancy"]
