@@ -160,6 +160,8 @@ class Result:
     documents: dict[str, Any] = field(default_factory=dict, repr=False)
     """API -> its frozen tables (specs.tables.Api)"""
     callers: tuple[Caller, ...] = field(default=(), repr=False)
+    served: bool = True
+    """the target was called over HTTP; an application in this process is behind `target` only once somebody serves it"""
     again: str = ""
     """the command that repeats the run, where the user gave one"""
 

@@ -21,6 +21,7 @@ def write(result: Result) -> str:
         [f"## {_MARKS[telling.word(result)]} Contract of {_code(result.target)}: {telling.word(result)}"],
         [_text(telling.verdict(result))],
         [f"Again: {_code(telling.again(result))}"],
+        list(filter(None, [_text(telling.unserved(result))])),
         *_section("Defects", sort.defects, result),
         *_section("Questions", sort.questions, result),
         *_section("Accepted", sort.accepted, result),

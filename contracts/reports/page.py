@@ -75,6 +75,7 @@ def _header(result: Result) -> Markup:
     links += [(f"#seen-{name}", f"Operations and states of {name}") for name in result.documents]
     links += [("#unchecked", "Not checked")] * bool(result.unchecked)
     said = [telling.verdict(result), f"mode {result.mode}, seed {result.seed}"]
+    said += filter(None, [telling.unserved(result)])
     return element(
         "header",
         element("h1", "Contract of ", element("code", result.target), f" ({', '.join(result.apis)})"),

@@ -109,6 +109,13 @@ def step(exchange: Exchange) -> str:
     return f"{exchange.caller.name} {request.method} {request.target} -> {exchange.status}"
 
 
+def unserved(result: Result) -> str:
+    """What has to be done before a curl of the result finds anybody; "" where nothing has to."""
+    if result.served or not any(each.steps for each in result.findings):
+        return ""
+    return f"the application was called in this process; for the curl lines, serve it at {result.target} first."
+
+
 def word(result: Result) -> str:
     """The verdict in a word or three."""
     return ("kept", "broken", "could not check")[result.exit_status]

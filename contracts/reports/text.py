@@ -51,7 +51,11 @@ def write(result: Result, *, colour: bool = False) -> str:
         _left(result, ink),
         _checks(result, ink),
         _coverage(result, ink),
-        [ink(telling.verdict(result), _EXITS[result.exit_status]), plain(telling.exit_line(result))],
+        [
+            *filter(None, [telling.unserved(result)]),
+            ink(telling.verdict(result), _EXITS[result.exit_status]),
+            plain(telling.exit_line(result)),
+        ],
     ]
     return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
 

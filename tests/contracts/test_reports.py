@@ -90,6 +90,15 @@ def test_json_tells_the_same_twice(run: Result, told: dict[str, str]) -> None:
     assert render("json", shuffled).decode() == told["json"]
 
 
+def test_a_curl_to_an_application_that_nobody_serves_says_so(run: Result, told: dict[str, str]) -> None:
+    note = "the application was called in this process; for the curl lines, serve it at http://127.0.0.1:8000 first."
+    unserved = replace(run, served=False)
+    assert note in text.write(unserved) and note in render("html", unserved).decode()
+    assert note.partition(";")[0] in render("markdown", unserved).decode()
+    assert not any("in this process" in each for each in told.values())
+    assert "in this process" not in text.write(empty(served=False)), "nothing was found, so there are no curl lines"
+
+
 def test_json_tells_what_was_found(told: dict[str, str]) -> None:
     said = json.loads(told["json"])
     assert (said["version"], said["verdict"], said["exitStatus"]) == (1, "broken", 1)
