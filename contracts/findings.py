@@ -161,7 +161,7 @@ class Result:
     """API -> its frozen tables (specs.tables.Api)"""
     callers: tuple[Caller, ...] = field(default=(), repr=False)
     served: bool = True
-    """the target was called over HTTP; an application in this process is behind `target` only once somebody serves it"""
+    """the target was called over HTTP; behind that of an application in this process is nobody, until it is served"""
     again: str = ""
     """the command that repeats the run, where the user gave one"""
 
