@@ -121,7 +121,7 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
         _plain(target.address), settings.mode, settings.seed, tuple(api.name for api in apis), strict=settings.strict
     )
     result.documents = {api.name: api for api in apis}
-    result.served = bool(settings.target)
+    result.served = settings.app is None
     result.callers, result.selected = settings.callers, bool(settings.only or settings.skip)
     path = None
     if settings.journal is not None and settings.mode is not Mode.READ_ONLY:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from contracts.apis.billing import money, uploads
+from contracts.apis.billing.ground import listing
 from contracts.forms import Part, exact, form
-from mockserver import MockServer
+from contracts.probe import Blocked
+from contracts.run import running
+from mockserver import MockServer, create_app
 from mockserver.apis.billing import charge_files, custom_ledger_files
-from tests.contracts.driver import told, verify
+from tests.contracts.driver import settings, told, verify
 from tests.contracts.test_machines import BY_NAME, rightly
 
 SoundOf = Callable[..., MockServer]
@@ -49,6 +54,26 @@ def test_the_sound_server_keeps_every_rule(sound_of: SoundOf, seed: int) -> None
     result = verify(sound_of("billing"), "billing", mode="full", only=["billing.*"], seed=seed)
     assert told(result.findings) == []
     assert result.unchecked == []
+
+
+def test_a_list_whose_pages_never_end_is_not_read_for_ever() -> None:
+    with running(settings(_without_offset(create_app("billing")), "billing", budget=50)) as made:
+        probe = made.probes["billing"]
+        conventions = replace(probe.api.conventions, paging={**probe.api.conventions.paging, "cap": 5})
+        probe.api = replace(probe.api, conventions=conventions)
+        with pytest.raises(Blocked, match=r"listJournals shows one page twice; see paging\.pages"):
+            listing(probe, "listJournals")
+
+
+def _without_offset(app: Any) -> Any:
+    """The application, to whom every page is the first."""
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "query_string": re.sub(rb"offset=\d+", b"offset=0", scope["query_string"])}
+        await app(scope, receive, send)
+
+    return wrapped
 
 
 @pytest.mark.parametrize("name", FOUND)

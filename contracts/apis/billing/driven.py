@@ -130,7 +130,7 @@ def overrides(p: Probe, case: str) -> Iterator[Finding]:
     try:
         again = stage.play(case_of)
         if again.status < 300:
-            yield follow.wrong("W407", "Active overrides of a pair", "400: one", str(again.status), again)
+            yield follow.wrong("W403", "Active overrides of a pair", "400: one", str(again.status), again)
             stage.do(p.things[-1][1], "disable")
         yield from _blocked(p, stage, follow, accepted)
     finally:

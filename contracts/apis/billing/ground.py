@@ -10,10 +10,12 @@ from typing import Any
 
 from contracts.findings import Finding
 from contracts.journal import Thing
-from contracts.probe import Blocked, Probe, member
+from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.wire import Caller, Exchange
 
 Row = Mapping[str, Any]
+LONGEST = 100
+"""Pages of a list that are read at most; what is said of a whole list is not said of a longer one."""
 
 
 def exact(exchange: Exchange) -> Any:
@@ -38,17 +40,24 @@ class Listing:
 def listing(
     p: Probe, operation: str, params: Mapping[str, str] | None = None, query: str = "", caller: Caller | None = None
 ) -> Listing:
-    """Every row of a list, as Operations see it unless somebody else is named. Raises Blocked."""
-    who, rows = caller or p.who("operations"), list[Row]()
+    """Every row of a list, as Operations see it unless somebody else is named.
+
+    Raises Blocked, also where page after page is the same, and Nothing where the list is too long to be read whole.
+    """
+    who, rows, before = caller or p.who("operations"), list[Row](), list[str]()
     size = int(p.api.conventions.paging["cap"])
-    while True:
+    for _ in range(LONGEST):
         asked = "&".join(filter(None, (query, f"limit={size}&offset={len(rows)}")))
         exchange = p.expect(p.call(operation, who, params, query=asked), 200)
         page = exact(exchange).get("data")
         found = [row for row in page if isinstance(row, Mapping)] if isinstance(page, list) else []
-        rows += found
+        ids = [str(row.get("id")) for row in found]
+        if ids and ids == before:
+            raise Blocked(f"{operation} shows one page twice; see paging.pages")
+        rows, before = rows + found, ids
         if len(found) < size:
             return Listing(tuple(rows), exchange)
+    raise Nothing(f"{operation} has more than {len(rows):,} rows there; none are added up")
 
 
 def below(p: Probe, thing: Thing) -> Listing:
