@@ -40,7 +40,7 @@ class Facts:
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._rows: dict[tuple[str, str, str, str], Listed] = {}
+        self._rows: dict[tuple[str, str, str, str, int], Listed] = {}
         self._ghosts: dict[str, str] = {}
         self._first: dict[tuple[str, str], str] = {}
         self.faults: set[tuple[str, str]] = set()
@@ -74,20 +74,28 @@ class Facts:
         return self.listed(operation, caller, params, query).rows
 
     def listed(
-        self, operation: Operation, caller: Caller, params: Mapping[str, str] | None = None, query: str = ""
+        self,
+        operation: Operation,
+        caller: Caller,
+        params: Mapping[str, str] | None = None,
+        query: str = "",
+        *,
+        pages: int = DEPTH,
     ) -> Listed:
-        """The same, with the call that told it, and whether that is all."""
-        kept = (operation.id, caller.name, repr(sorted((params or {}).items())), query)
+        """The same of so many pages, with the call that told it, and whether that is all."""
+        kept = (operation.id, caller.name, repr(sorted((params or {}).items())), query, pages)
         if kept not in self._rows:
-            self._rows[kept] = self._read(operation, caller, params, query)
+            self._rows[kept] = self._read(operation, caller, params, query, pages)
         return self._rows[kept]
 
-    def _read(self, operation: Operation, caller: Caller, params: Mapping[str, str] | None, query: str) -> Listed:
+    def _read(
+        self, operation: Operation, caller: Caller, params: Mapping[str, str] | None, query: str, pages: int
+    ) -> Listed:
         p, paging = self._probe, self._probe.api.conventions.paging
         items, size = p.api.conventions.lists["items"], int(paging.get("cap", 100))
         rows: list[Row] = []
         first: Exchange | None = None
-        for page in range(DEPTH):
+        for page in range(pages):
             asked = f"{paging['limit']}={size}&{paging['offset']}={page * size}" if paging else ""
             exchange = p.expect(p.call(operation, caller, params, query="&".join(filter(None, (query, asked)))), 200)
             first = first or exchange

@@ -51,6 +51,8 @@ class Body:
 
 
 NO_BODY = Body()
+FAR = 100
+"""Pages of a list that are read at most to find what a run that was killed left."""
 
 
 def replaced(case: Case, **members: Any) -> Case:
@@ -425,12 +427,18 @@ class Stage(Writing):
         )
 
     def tagged(self, entity: str, caller: Caller, params: Mapping[str, str], tag: str) -> list[str]:
-        """Ids of objects that bear the mark of a run, as a list of theirs shows; [] where no list shows them."""
+        """Ids of objects that bear the mark of a run, as a list of theirs shows; [] where no list shows them.
+
+        Raises Blocked where the list goes on beyond what is read of it.
+        """
         for operation in self.p.api.operations.values():
             if (operation.does, operation.entity) == ("list", entity) and caller.role in operation.roles:
                 above = {name: value for name, value in params.items() if name == operation.parent}
-                rows = self.p.facts.rows(operation, caller, above)
-                return [str(row[self.p.key(entity)]) for row in rows if tag in json.dumps(row)]
+                found = self.p.facts.listed(operation, caller, above, pages=FAR)
+                ids = [str(row[self.p.key(entity)]) for row in found.rows if tag in json.dumps(row)]
+                if not ids and not found.whole:
+                    raise Blocked(f"{operation.id} shows more than {len(found.rows):,} rows; look for {tag} beyond")
+                return ids
         return []
 
     def above(self, thing: Thing) -> dict[str, str]:

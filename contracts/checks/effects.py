@@ -58,8 +58,7 @@ def _entered(
     key = state[:1].lower() + state[1:]
     told, then = after.get("audit"), before.get("audit") or {}
     if not isinstance(told, Mapping):
-        yield _wrong(p, thing, key, "an audit", "none")
-        return
+        raise Blocked(f"{p.stage.reader(thing).id} shows no audit though it is selected; see selection.readings")
     at, by = member(told, f"{key}.at"), member(told, f"{key}.by.id")
     if not isinstance(at, str) or not isinstance(by, str):
         yield _wrong(p, thing, key, f"audit.{key} with at and by", str(told.get(key)))

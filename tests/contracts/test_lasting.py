@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from contracts import stage
 from contracts.journal import clean
+from contracts.probe import Blocked
 from contracts.run import running
 from mockserver import MockServer
 from tests.contracts.driver import settings
@@ -68,3 +73,19 @@ def test_cleaning_tells_once_what_stays_and_what_is_already_gone(sound_of: Sound
     assert lines[-1] == "nothing is left that could be taken away."
     assert clean(asked, tmp_path, lines.append) == 0
     assert lines[-1].endswith("no journal, so nothing was left.")
+
+
+def test_of_a_list_that_is_too_long_nobody_says_that_nothing_of_the_run_is_there(
+    sound_of: SoundOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(settings(sound_of("billing"), "billing", mode="own")) as made:
+        probe = made.probes["billing"]
+        journal = probe.stage.make("Journal", "Draft")
+        assert probe.stage.tagged("Journal", journal.caller, {}, probe.tag) == [journal.id]
+
+        paging = {**probe.api.conventions.paging, "cap": 2}
+        probe.api = replace(probe.api, conventions=replace(probe.api.conventions, paging=paging))
+        probe.facts.forget()
+        monkeypatch.setattr(stage, "FAR", 1)
+        with pytest.raises(Blocked, match=rf"listJournals shows more than 2 rows; look for {probe.tag} beyond"):
+            probe.stage.tagged("Journal", journal.caller, {}, probe.tag)

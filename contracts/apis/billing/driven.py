@@ -370,4 +370,5 @@ def _once(p: Probe, stage: Stage, document: Thing, body: Mapping[str, Any]) -> I
         operation_of_list = p.lists(document.entity)
         assert operation_of_list is not None
         rows = listing(p, operation_of_list.id, query=f'eq(documentNo,"{number}")')
-        yield from follow.each_once("documents of a number", [document.id], rows.ids(), rows.exchange)
+        ids = [str(row["id"]) for row in rows.rows if row.get("documentNo") == number]
+        yield from follow.each_once("documents of a number", [document.id], ids, rows.exchange)

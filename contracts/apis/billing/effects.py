@@ -185,7 +185,7 @@ def gone(p: Probe, follow: Follow, thing: Thing) -> Iterator[Finding]:
     listed = p.lists(thing.entity)
     if listed is not None:
         found = listing(p, listed.id, query=f'eq(id,"{thing.id}")', caller=p.stage.acting(listed, thing))
-        if found.rows:
+        if thing.id in found.ids():
             yield follow.wrong("W414", f"{thing.entity} in lists", "no such row", "it is listed", found.exchange)
 
 

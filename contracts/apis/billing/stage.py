@@ -12,6 +12,7 @@ from typing import Any
 from contracts import stage as generic
 from contracts.apis.billing import uploads
 from contracts.apis.billing.bodies import SIMPLE, Bodies
+from contracts.apis.billing.ground import pointing
 from contracts.apis.billing.sources import Manual, Source, manuals, sources
 from contracts.apis.billing.uploads import JSONL, XLSX
 from contracts.forms import FORM, Part, form
@@ -38,6 +39,11 @@ TOURS: Mapping[str, Sequence[Sequence[str]]] = {
 UNKNOWN = "Item Not Found"
 """What vendors write where a line cannot be resolved; it becomes a charge in error (billing e.1)."""
 AUTOMATED, MANUAL, CONSOLIDATED = "Automated", "Manual", "Consolidated"
+
+
+def _reference(entity: str) -> str:
+    """The member by which others name an object of an entity."""
+    return entity[:1].lower() + entity[1:]
 
 
 class Stage(generic.Stage):
@@ -268,7 +274,7 @@ class Stage(generic.Stage):
         assert operation is not None and operation.parent is not None
         self.p.facts.forget()
         caller = self.acting(operation, parent)
-        for row in self.p.facts.rows(operation, caller, {operation.parent: parent.id}):
+        for row in self._own(entity, self.p.facts.rows(operation, caller, {operation.parent: parent.id}), parent):
             id = str(row["id"])
             self.p.adopt(entity, id)
             return Thing(entity, id, caller, {operation.parent: parent.id, "id": id})
@@ -334,7 +340,7 @@ class Stage(generic.Stage):
         rows = self.p.facts.rows(
             listing, self.operations, {listing.parent or "": thing.id}, "eq(processing.status,Ready)"
         )
-        return bool(rows)
+        return any(member(row, "processing.status") == "Ready" for row in rows)
 
     def tours(self, entity: str) -> Sequence[Sequence[str]]:
         return TOURS.get(entity, ())
@@ -408,30 +414,36 @@ class Stage(generic.Stage):
 
     def ledgers(self, journal: Thing) -> list[Thing]:
         """The ledgers of a journal of the run's own. Raises Blocked where there is none."""
-        return self._following("Ledger", f'eq(journal.id,"{journal.id}")', journal)
+        return self._following("Ledger", journal)
 
     def statements(self, ledger: Thing) -> list[Thing]:
         """The statements of a ledger or custom ledger of the run's own. Raises Blocked where there is none."""
-        member = "ledger" if ledger.entity == "Ledger" else "customLedger"
-        return self._following("Statement", f'eq({member}.id,"{ledger.id}")', ledger)
+        return self._following("Statement", ledger)
 
-    def _following(self, entity: str, query: str, origin: Thing) -> list[Thing]:
+    def _following(self, entity: str, origin: Thing) -> list[Thing]:
         operation = self.p.lists(entity)
         assert operation is not None
         self.p.facts.forget()
-        rows = self.p.facts.rows(operation, self.operations, query=query)
+        query = f'eq({_reference(origin.entity)}.id,"{origin.id}")'
+        rows = self._own(entity, self.p.facts.rows(operation, self.operations, query=query), origin)
         found = [Thing(entity, str(row["id"]), self.operations, {"id": str(row["id"])}) for row in rows]
         if not found:
             raise Blocked(f"{origin.entity} {origin.id} has no {entity}")
         self.p.adopt(entity, *(each.id for each in found))
         return found
 
+    def _own(self, entity: str, rows: Sequence[Mapping[str, Any]], origin: Thing) -> Sequence[Mapping[str, Any]]:
+        """Those that say whose they are: a list that shows too much must not make anything the run's own."""
+        name = _reference(origin.entity)
+        known = self.p.schema_of(entity).get("properties", {})
+        return pointing(rows, name, origin.id) if name in known else rows
+
     def charges(self, parent: Thing) -> list[Thing]:
         """The charges below a journal, ledger, custom ledger or statement."""
         operation = self.p.lists("Charge", parent.entity)
         assert operation is not None and operation.parent is not None
         self.p.facts.forget()
-        rows = self.p.facts.rows(operation, self.operations, {operation.parent: parent.id})
+        rows = self._own("Charge", self.p.facts.rows(operation, self.operations, {operation.parent: parent.id}), parent)
         found = [
             Thing("Charge", str(row["id"]), self.operations, {operation.parent: parent.id, "id": str(row["id"])})
             for row in rows
@@ -444,7 +456,7 @@ class Stage(generic.Stage):
         operation = self.p.operation("listStatements")
         self.p.facts.forget()
         rows = self.p.facts.rows(operation, self.operations, query=f'eq(parent.id,"{statement.id}")')
-        return str(rows[0]["id"]) if rows else None
+        return next((str(row["id"]) for row in pointing(rows, "parent", statement.id)), None)
 
     def consolidated(self, *, queued: bool) -> Thing:
         """A consolidated statement in Generated. queued: with a child, so that it can be queued"""
@@ -528,7 +540,8 @@ class Stage(generic.Stage):
         operation = self.p.operation("listJournalCharges")
         for journal in filter(None, (self.lent("Journal", each) for each in ("Review", "Reconciling"))):
             self.p.facts.forget()
-            for row in self.p.facts.rows(operation, self.operations, {"journalId": journal.id}):
+            rows = self.p.facts.rows(operation, self.operations, {"journalId": journal.id})
+            for row in self._own("Charge", rows, journal):
                 if member(row, "processing.status") == state and "parent" not in row:
                     params = {"journalId": journal.id, "id": str(row["id"])}
                     thing = Thing("Charge", str(row["id"]), self.operations, params)
@@ -593,4 +606,5 @@ class Stage(generic.Stage):
     def _lent_ledgers(self, journal: Thing) -> list[Thing]:
         operation = self.p.operation("listLedgers")
         rows = self.p.facts.rows(operation, self.operations, query=f'eq(journal.id,"{journal.id}")')
-        return [Thing("Ledger", str(row["id"]), self.operations, {"id": str(row["id"])}) for row in rows]
+        own = pointing(rows, "journal", journal.id)
+        return [Thing("Ledger", str(row["id"]), self.operations, {"id": str(row["id"])}) for row in own]
