@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 HELP = """Contract tests for any deployment of the APIs in specs/: rights, rows, workflows, queries, files, sums.
 
@@ -52,6 +54,19 @@ def _reports(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
 def _option(name: str, help: str, **more: Any) -> Callable[[Any], Any]:  # Any: whatever click decorates
     variable = "CONTRACTS_" + name.lstrip("-").split("/")[0].replace("-", "_").upper()
     return click.option(name, help=help, envvar=variable, **more)
+
+
+def _line() -> str:
+    """The command line, with the variables that options were read from; those of tokens are none of them."""
+    ctx = click.get_current_context()
+    names = [each.name for each in ctx.command.params if each.name is not None]
+    read = {name for name in names if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
+    variables = [
+        f"{each.envvar}={shlex.quote(os.environ[each.envvar])}"
+        for each in ctx.command.params
+        if each.name in read and isinstance(each.envvar, str)
+    ]
+    return " ".join([*variables, shlex.join(["contracts", *sys.argv[1:]])])
 
 
 def _many(name: str, help: str, into: str, **more: Any) -> Callable[[Any], Any]:
@@ -132,7 +147,7 @@ def run(quiet: bool, **options: Any) -> None:
     """Verify a deployment. Exit: 0 kept, 1 broken, 2 could not check."""
     from contracts.commands import verify
 
-    sys.exit(verify(*_given(options), quiet=quiet, words=sys.argv[1:]))
+    sys.exit(verify(*_given(options), quiet=quiet, line=_line()))
 
 
 @command.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -28,11 +27,12 @@ def verify(
     named: bool,
     *,
     quiet: bool,
-    words: Sequence[str],
+    line: str,
 ) -> int:
     """Run, tell, write the reports; the exit status: 0 kept, 1 broken, 2 could not check.
 
-    given, path, tokens, named: as `asking.settle` takes them, tokens as they were typed; words: the command line
+    given, path, tokens, named: as `asking.settle` takes them, tokens as they were typed
+    line: the command line, with the variables that options were read from
     Raises Mistake, specs.tables.TableError.
     """
     asked = _asked(given, path, tokens, named)
@@ -41,7 +41,7 @@ def verify(
     with interrupts.heard() as heard:
         try:
             result = _ran(settings, quiet)
-            result.again = _again(words, settings)
+            result.again = Redaction.of(settings.callers)(line)
             _accept(result, settings)
             _tell(result, asked)
         except KeyboardInterrupt:
@@ -128,8 +128,3 @@ def _writable(asked: Asked) -> None:
     for place, path in files:
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise Mistake(f"{place}: cannot be written there; name a file in a folder that can be written to.")
-
-
-def _again(words: Sequence[str], settings: Settings) -> str:
-    """The command that repeats the run, without a token."""
-    return Redaction.of(settings.callers)(shlex.join(["contracts", *words]))

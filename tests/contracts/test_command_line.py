@@ -222,6 +222,16 @@ def test_a_broken_one_ends_with_1_and_a_command_that_shows_it_again(apart: Comma
     assert all((here / f"{each}.out").stat().st_size for each in ("junit", "html", "sarif", "markdown"))
 
 
+def test_the_command_that_shows_it_again_names_the_variables_that_options_were_read_from(
+    contracts: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTRACTS_SEED", "9")
+    monkeypatch.setenv("CONTRACTS_OTHER", "s3cret")
+    ended = contracts("run", "--app", "mockserver:create_app", "--api", "billing", *MATRIX, "-q")
+    assert "again: CONTRACTS_SEED=9 contracts run --app mockserver:create_app" in ended.out.splitlines()[-1]
+    assert "CONTRACTS_OTHER" not in ended.out
+
+
 ACCEPTED = """
 [[accepted]]
 code = "A102"
