@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 with warnings.catch_warnings():
     # Connexion imports Starlette's test client, which warns of the HTTP client that it uses; nobody here uses either.
@@ -19,16 +21,30 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 
-from mockserver import control, docs, handlers, plugins, wire
+from mockserver import docs, files, handlers, plugins, wire
 from mockserver import scenario as scenarios
 from mockserver import seed as seeds
 from mockserver.auth import Caller
+from mockserver.control import Control
+from mockserver.domain.errors import Invalid
 from mockserver.pipeline import Log, Pipeline
+from mockserver.recording import MOST as CALLS
+from mockserver.recording import UTMOST
+from mockserver.sandboxes import DEFAULT, MOST, Base, Limits, Sandbox, Sandboxes
 from mockserver.service import Service
 from mockserver.world import Processing, World
 from specs import tables
 from specs.documents import METHODS
 from specs.tables import Api
+
+if TYPE_CHECKING:
+    from mockserver.persistence import State
+
+_ADMIN = re.compile(r"[A-Za-z0-9._~+/-]{8,200}=*", re.ASCII)
+
+
+BASES = 8
+"""Scenarios beside the server's own that are kept ready"""
 
 
 class Options(ValueError):
@@ -36,9 +52,10 @@ class Options(ValueError):
 
 
 class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
-    """The ASGI application, with what tests want to reach: its worlds and its cast.
+    """The ASGI application, with what tests want to reach: its sandboxes, and the default one's worlds and cast.
 
-    callers: API -> token -> who calls it with that
+    base: what the default sandbox begins with; build: makes that of another scenario, by name
+    limits: of sandboxes; admin: the token that /__mock__ asks for, if any
     told: the options that it was made with, as a banner shows them
     log: called with (caller's name, method, path, status, detail of a refusal) of every request to an API
     """
@@ -47,17 +64,25 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
         self,
         *,
         services: Mapping[str, Service],
-        worlds: Mapping[str, World],
-        callers: Mapping[str, Mapping[str, Caller]],
+        base: Base,
+        build: Callable[[str], Base],
+        limits: Limits | None = None,
+        admin: str | None = None,
         told: Mapping[str, str] | None = None,
         log: Log | None = None,
     ) -> None:
         self.services = services
         self.told = told or {}
-        self.worlds = worlds
-        self.callers: dict[str, Caller] = {each.name: each for cast in callers.values() for each in cast.values()}
+        self.sandboxes = Sandboxes(base, services, limits)
+        self.control = Control(admin)
+        self.control.server = self
+        self.state: State | None = None
+        self._bases = {base.scenario: base}
+        self._build = build
         secret = hashlib.blake2b(f"links/{self.world.seed}".encode()).digest()
-        pipeline = partial(Pipeline, services=services, worlds=worlds, callers=callers, secret=secret, log=log)
+        pipeline = partial(
+            Pipeline, services=services, sandboxes=self.sandboxes, control=self.control, secret=secret, log=log
+        )
         super().__init__(
             __name__,
             # The pipeline comes first and answers whatever an API's document describes; what it hands on are our own
@@ -69,7 +94,39 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
             find = partial(handlers.find, service)
             self.add_api(_outline(service.api.document), name=name, resolver=Resolver(find))
         docs.add(self)
-        control.add(self, secret)
+        files.add(self, secret)
+
+    def sandbox(self, name: str = DEFAULT) -> Sandbox:
+        """A sandbox by name, made if there is none yet. Raises mockserver.domain.errors.Invalid."""
+        return self.sandboxes.use(name)
+
+    def base(self, scenario: str) -> Base:
+        """What a scenario that comes with the project, or several (`a+b`), begin with, made when first asked for.
+
+        Raises Invalid: a name is all that may come from a caller, never a path.
+        """
+        if scenario not in self._bases:
+            try:
+                scenario = scenarios.named(scenario)
+                made = self._bases.get(scenario) or self._build(scenario)
+            except scenarios.ScenarioError as error:
+                raise Invalid(str(error)) from None
+            # The server's own comes first and stays; of the others, whoever has one keeps it.
+            if scenario not in self._bases and len(self._bases) > BASES:
+                del self._bases[next(islice(self._bases, 1, None))]
+            self._bases[scenario] = made
+        return self._bases[scenario]
+
+    @property
+    def worlds(self) -> Mapping[str, World]:
+        """The worlds of the default sandbox."""
+        return self.sandboxes.default.worlds
+
+    @property
+    def callers(self) -> dict[str, Caller]:
+        """Who may call, by name."""
+        casts = self.sandboxes.default.base.callers.values()
+        return {each.name: each for cast in casts for each in cast.values()}
 
     @property
     def world(self) -> World:
@@ -77,9 +134,8 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
         return next(iter(self.worlds.values()))
 
     def reset(self) -> None:
-        """Return every world to its seed."""
-        for world in self.worlds.values():
-            world.reset()
+        """Return the default sandbox to its seed."""
+        self.sandboxes.default.reset()
 
     def token(self, name: str) -> str:
         """The token of a caller by name. KeyError lists who there is."""
@@ -113,6 +169,11 @@ def create_app(
     processing: str = "immediate",
     now: datetime | str | None = None,
     log: Log | None = None,
+    sandboxes: int = MOST,
+    rest: float = 0.0,
+    journal: int = CALLS,
+    admin: str | None = None,
+    state: str | PathLike[str] | None = None,
 ) -> MockServer:
     """The mock server as an ASGI application, with a world of its own.
 
@@ -121,6 +182,10 @@ def create_app(
     scenario: a name or a file; overlay: files that change cells of the matrix
     processing: immediate, after:SECONDS, reads:N or manual
     log: called with (caller's name, method, path, status, detail of a refusal) of every request to an API
+    sandboxes: how many there may be beside the default one; rest: seconds after which one that is not used is dropped,
+    0 for never; journal: requests that each one's journal keeps
+    admin: a token that every call below /__mock__ must bear
+    state: a file that keeps the default sandbox across restarts
     Raises specs.tables.TableError, mockserver.scenario.ScenarioError or Options, each in one line.
     """
     start, running = _start(now)
@@ -141,22 +206,46 @@ def create_app(
         _check_bases(api, loaded.values())
         loaded[api.name] = api
     served = {name: (api, plugins.plugin(api)) for name, api in loaded.items()}
-    worlds = seeds.build(
-        scenarios.load(str(scenario)),
-        apis=served,
-        seed=seed,
-        now=start,
-        processing=mode,
-        running=running,
-    )
-    for world in worlds.values():
-        world.settle_seed()
+
+    def build(scenario: str) -> Base:
+        worlds = seeds.build(
+            scenarios.load(scenario), apis=served, seed=seed, now=start, processing=mode, running=running
+        )
+        for world in worlds.values():
+            world.settle_seed()
+        return Base.of(scenario, worlds, {name: seeds.callers(world) for name, world in worlds.items()})
+
+    base = build(str(scenario))
+    world = next(iter(base.worlds.values()))
     services = {name: Service(api, plugin) for name, (api, plugin) in served.items()}
     told = {"scenario": str(scenario), "seed": str(world.seed), "processing": processing}
     told |= {"now": wire.instant(world.clock.now()) + (", running" if running or mode.mode == "after" else "")}
     told |= {"overlay": ", ".join(overlays)} if overlays else {}
-    callers = {name: seeds.callers(world) for name, world in worlds.items()}
-    return MockServer(services=services, worlds=worlds, callers=callers, told=told, log=log)
+    if type(sandboxes) is not int or sandboxes < 0:
+        raise Options(f"sandboxes: {sandboxes!r} is no whole number from 0 on.")
+    if not 0 <= rest < float("inf"):
+        raise Options(f"rest: {rest!r} will not do; say seconds, 0 for no limit.")
+    if type(journal) is not int or not 0 <= journal <= UTMOST:
+        raise Options(f"journal: {journal!r} will not do; say how many requests it keeps, from 0 to {UTMOST}.")
+    if admin is not None and not _ADMIN.fullmatch(admin):
+        raise Options("admin: a token of 8 to 200 letters, digits and - . _ ~ + /, please.")
+    server = MockServer(
+        services=services,
+        base=base,
+        build=build,
+        limits=Limits(sandboxes, rest, journal),
+        admin=admin,
+        told=told,
+        log=log,
+    )
+    if state is not None:
+        from mockserver.persistence import State, StateError
+
+        try:
+            server.state = State(state, server.sandboxes.default, scenario=str(scenario), base=server.base)
+        except StateError as error:
+            raise Options(str(error)) from None
+    return server
 
 
 def _check_bases(api: Api, others: Iterable[Api]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mockserver import wire
+from mockserver.hosts import is_loopback
 from specs.permissions import suffices
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ def banner(server: MockServer, host: str, port: int) -> str:
         lines += _table([_row(server, service.api, each) for each in callers]) if callers else ["    nobody calls it"]
         tries += [f"  try: {each}" for each in _attempt(server, service, callers, root)]
     lines += ["", *tries]
-    if not _is_loopback(host):
+    if not is_loopback(host):
         lines += ["", f"  warning: {host} is reachable by others, and the tokens above are no secret."]
+    if (admin := server.control.admin) is not None:
+        lines += ["", f"  /__mock__ asks for its admin token: Authorization: Bearer {admin}"]
     return "\n".join(lines) + "\n"
 
 
@@ -175,10 +177,3 @@ def _listed(values: list[str], most: int = 3) -> str:
 def _table(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -88,16 +89,30 @@ def command() -> None:
     "--now",
     "The instant at which the world's clock starts (2026-03-16T09:00:00Z), or real. Default: the scenario's.",
 )
+@_option(
+    "--sandboxes", "How many sandboxes there may be beside the default one.", type=int, default=1_000, show_default=True
+)
+@_option("--rest", "Seconds after which a sandbox that nobody uses is dropped; 0 keeps them.", type=float, default=0.0)
+@_option("--state", "A file that keeps the default sandbox across restarts, whatever ends the server.", type=Path)
+@_option("--journal", "Requests that the journal keeps; 0: none.", type=int, default=1_000, show_default=True)
+@_option(
+    "--admin",
+    "A token that every call below /__mock__ must bear. Beyond the loopback one is needed, and made if none is given.",
+)
 @click.option(
     "--log", is_flag=True, envvar="MOCKSERVER_LOG", help="Print a line for every request: who, what, why not."
 )
-def serve(host: str, port: int, log: bool, **options: Any) -> None:
+def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) -> None:
     """Serve the APIs until interrupted (what `mockserver` does alone).
 
     APIS: which to serve, by name or by folder (./mine); all of them when none is named.
     """
+    from mockserver.hosts import is_loopback
+
     listener = _listen(host, port)
-    server = _make(**options, log=_log if log else None)
+    if admin is None and not is_loopback(host):
+        admin = secrets.token_urlsafe(18)
+    server = _make(**options, admin=admin, log=_log if log else None)
     import gc
 
     import uvicorn

@@ -21,18 +21,45 @@ class Clock:
         self, start: datetime, *, running: bool = False, elapsed: Callable[[], float] = time.monotonic
     ) -> None:
         self._set = _whole(start.astimezone(UTC))
-        self._elapsed = elapsed if running else None
-        self._since = elapsed() if running else 0.0
+        self._elapsed = elapsed
+        self._since: float | None = None
+        self._ran_first = running
+        if running:
+            self.run()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it goes along with real time."""
+        return self._since is not None
+
+    def another(self, start: datetime) -> Clock:
+        """One like it as it was at first, whatever became of it, that starts at an instant."""
+        return Clock(start, running=self._ran_first, elapsed=self._elapsed)
 
     def now(self) -> datetime:
         """The present instant, aware, UTC, in whole milliseconds."""
-        if self._elapsed is None:
+        if self._since is None:
             return self._set
         return _whole(self._set + timedelta(seconds=self._elapsed() - self._since))
 
+    def freeze(self) -> None:
+        """Stand still from now on."""
+        self._set, self._since = self.now(), None
+
+    def run(self) -> None:
+        """Go along with real time from now on."""
+        if self._since is None:
+            self._since = self._elapsed()
+
+    def restart(self, start: datetime) -> None:
+        """Go back to an instant, standing or running as at first."""
+        self._set, self._since = _whole(start.astimezone(UTC)), None
+        if self._ran_first:
+            self.run()
+
     def tick(self) -> None:
         """Let one millisecond pass: what a change takes on a standing clock, so that changes have an order."""
-        if self._elapsed is None:
+        if self._since is None:
             self._set += MILLISECOND
 
     def advance(self, by: timedelta) -> None:

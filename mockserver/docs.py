@@ -11,8 +11,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from mockserver.control import DOCUMENT as CONTROL
+
 if TYPE_CHECKING:
     from mockserver.app import MockServer
+    from mockserver.sandboxes import Sandbox
 
 ASSETS = {
     "swagger-ui.css": "text/css",
@@ -42,7 +45,7 @@ PAGE = """<!doctype html>
 <script>
 const cast = CAST, urls = URLS;
 const choice = document.getElementById("caller");
-for (const url of urls) {
+for (const url of urls.filter((url) => url.api)) {
   const group = document.createElement("optgroup");
   group.label = url.name;
   for (const each of cast.filter((each) => each.api === url.api))
@@ -59,6 +62,7 @@ function offer() {
   const groups = [...choice.querySelectorAll("optgroup")];
   groups.forEach((group) => { group.disabled = group.label !== urls[at].name; });
   const own = groups.find((group) => !group.disabled);
+  if (!own) return;  // the server itself, which asks for no caller
   choice.prepend(own);
   if (!own.contains(choice.selectedOptions[0])) choice.value = own.firstChild ? own.firstChild.value : "";
   authorize();
@@ -77,17 +81,28 @@ choice.onchange = authorize;
 
 def add(app: MockServer) -> None:
     """Register the page, its assets and every API's document on the application."""
+    from mockserver.pipeline import SANDBOX  # which needs to know where the documents are
+
     documents = {service.api.conventions.base + DOCUMENT: service.api for service in app.services.values()}
 
     async def page(request: Request) -> Response:
+        # A token leads to the sandbox by itself, whichever document is shown.
+        sandbox: Sandbox = request.scope["extensions"][SANDBOX]
         cast = [
-            {"name": each.name, "api": each.api, "role": each.role or "own permissions", "token": each.token}
-            for each in app.callers.values()
+            {
+                "name": each.name,
+                "api": each.api,
+                "role": each.role or "own permissions",
+                "token": sandbox.token(each.name),
+            }
+            for callers in sandbox.base.callers.values()
+            for each in callers.values()
         ]
         urls = [
             {"url": url, "name": api.conventions.title, "api": api.name, "schemes": _bearers(api.document)}
             for url, api in documents.items()
         ]
+        urls.append({"url": CONTROL, "name": "the server itself", "api": "", "schemes": []})
         return Response(PAGE.replace("CAST", _script(cast)).replace("URLS", _script(urls)), media_type="text/html")
 
     async def asset(request: Request) -> Response:
@@ -97,7 +112,8 @@ def add(app: MockServer) -> None:
         return Response(_asset(name), media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
 
     async def home(request: Request) -> Response:
-        return RedirectResponse("/docs")
+        sandbox: Sandbox = request.scope["extensions"][SANDBOX]
+        return RedirectResponse(f"{sandbox.prefix}/docs")
 
     app.add_url_rule("/", "home", home, methods=["GET"])
     app.add_url_rule("/docs", "docs", page, methods=["GET"])

@@ -8,7 +8,9 @@ from typing import Any
 
 from mockserver import rql
 from mockserver.auth import Caller, Cast
+from mockserver.domain.errors import Refusal
 from mockserver.parameters import NOTHING
+from mockserver.sandboxes import Sandbox, Side
 from mockserver.service import Endpoint, Service
 from mockserver.store import Record, Row
 from mockserver.work import Upload, Work
@@ -37,9 +39,11 @@ class Exchange:
         "params",
         "parent",
         "query",
+        "refusal",
         "role",
         "row",
         "said",
+        "sandbox",
         "scope",
         "secret",
         "service",
@@ -50,21 +54,23 @@ class Exchange:
     def __init__(
         self,
         scope: Scope,
+        headers: dict[bytes, bytes],
         service: Service,
         endpoint: Endpoint,
         params: Mapping[str, str],
-        world: World,
-        cast: Cast,
+        sandbox: Sandbox,
+        side: Side,
         secret: bytes,
     ) -> None:
         self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = headers
         self.service = service
         self.endpoint = endpoint
         self.operation: Operation = endpoint.operation
         self.params = params
-        self.world = world
-        self.cast = cast
+        self.sandbox = sandbox
+        self.world: World = side.world
+        self.cast: Cast = side.cast
         self.secret = secret
         self.role = ""
         self.media: str | None = None
@@ -73,6 +79,7 @@ class Exchange:
         self.file: Upload | None = None
         self.body: Any = {}
         self.query = NO_QUERY
+        self.refusal: Refusal | None = None
         self.said = NOTHING
         self.caller: Caller
         self.capability: Capability

@@ -88,7 +88,7 @@ def download(x: Exchange) -> Reply:
             raise NotFound(f"{x.parent['id']} has no document yet, so there is no file of it.")
         return Reply(200, x.service.plugin.content(file), record["contentType"], disposition(record["filename"]))
     expires = int(x.world.clock.now().timestamp()) + int(x.service.api.conventions.attachments["link"])
-    location = x.origin + links.path(x.secret, x.service.api.name, record["id"], expires)
+    location = x.origin + x.sandbox.prefix + links.path(x.secret, x.service.api.name, record["id"], expires)
     return Reply(301, b"", None, {"Location": location})
 
 
@@ -267,6 +267,7 @@ def answer(x: Exchange, value: Any, status: int | None = None, *, headers: Mappi
 
 def refused(x: Exchange, refusal: Refusal) -> Reply:
     """The answer to a refusal, where what was done until then is to be kept all the same."""
+    x.refusal = refusal
     parent = x.headers.get(b"traceparent")
     return x.service.problems.refusal(
         refusal, operation=x.operation.id, world=x.world, parent=None if parent is None else parent.decode("latin-1")

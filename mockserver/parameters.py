@@ -98,6 +98,11 @@ class Parameters:
         self._needs = any(each.required for each in self._query.values())
         self.query = lru_cache(maxsize=256)(self._read)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters of the query that are declared."""
+        return tuple(self._query)
+
     def read_path(self, values: Mapping[str, str]) -> None:
         """See that what the path names can be. Raises Invalid."""
         for name, each in self.path.items():

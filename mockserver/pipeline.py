@@ -7,11 +7,13 @@ application.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -19,25 +21,30 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import bodies, gate, links
-from mockserver.auth import Caller, Cast
+from mockserver import bodies, faults, gate, links
+from mockserver import sandboxes as boxes
+from mockserver.control import PATH as CONTROL
+from mockserver.control import PROBLEM, Control
 from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Refusal
 from mockserver.exchange import Exchange, Scope
+from mockserver.faults import Strike
 from mockserver.gate import Step, text
 from mockserver.handlers import refused
 from mockserver.problems import Fault
 from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
+from mockserver.sandboxes import Sandbox, Sandboxes, Side
 from mockserver.service import Endpoint, Service
-from mockserver.world import World
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Handler = Callable[[Exchange], Reply]
-PAGES = ("/docs", "/__mock__", links.PREFIX)
+PAGES = ("/docs", links.PREFIX)
 """Where our own pages lie, beside the APIs"""
+SANDBOX = "mockserver.sandbox"
+"""The extension of a request's scope that our own pages find its sandbox in"""
 Log = Callable[[str, str, str, int, str], None]
 """Told of every request: caller's name, method, path with query, status, detail of a refusal."""
 
@@ -46,10 +53,11 @@ Log = Callable[[str, str, str, int, str], None]
 class Target:
     """One operation, compiled: what checks it before and after its body is read, and what does it.
 
+    api: whose it is
     finds_anew: whether what was found must be found again, if others have changed the world while the body came in
     """
 
-    side: Side
+    api: str
     endpoint: Endpoint
     handler: Handler
     before: tuple[Step, ...]
@@ -60,19 +68,20 @@ class Target:
         return gate.find in self.before
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One API as the pipeline knows it: what serves it, its world, and who may call."""
+@dataclass(slots=True)
+class Heard:
+    """What is known of a request once it was answered, for the journal."""
 
-    service: Service
-    world: World
-    cast: Cast
+    api: str | None = None
+    operation: str | None = None
+    x: Any = None
+    content: bytes | None = None
 
 
 class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no types
     """Answers every request to an API's paths; hands on the rest.
 
-    services, worlds, callers: API name -> what serves it, its world, and token -> caller
+    services: API name -> what serves it; control: what answers below /__mock__
     """
 
     def __init__(
@@ -80,27 +89,24 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         app: Any,
         *,
         services: Mapping[str, Service],
-        worlds: Mapping[str, World],
-        callers: Mapping[str, Mapping[str, Caller]],
+        sandboxes: Sandboxes,
+        control: Control,
         secret: bytes,
         log: Log | None = None,
     ) -> None:
         self.app = app
-        homes = {token: name for name, cast in callers.items() for token in cast}
-        self.sides = {
-            name: Side(service, worlds[name], Cast(callers[name], worlds[name], homes))
-            for name, service in services.items()
-        }
+        self.services = services
+        self.sandboxes = sandboxes
+        self.control = control
         self.secret = secret
         self.log = log
         self.routes: Routes[Target] = Routes()
-        self._bases = [(base, side) for side in self.sides.values() for base in side.service.api.conventions.bases]
+        self._bases = [(base, name) for name, each in services.items() for base in each.api.conventions.bases]
         self._documents: dict[str, bytes] = {}
 
     def add_api(self, specification: Specification, *, resolver: Resolver, name: str, **options: Any) -> None:
         """Compile every operation of a specification into the routes."""
-        side = self.sides[name]
-        service, base = side.service, specification.base_path
+        service, base = self.services[name], specification.base_path
         self._documents[service.api.conventions.base + DOCUMENT] = orjson.dumps(service.api.document)
         for path, item in specification["paths"].items():
             for method, spec in item.items():
@@ -108,7 +114,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     continue
                 handler: Handler = resolver.resolve_function_from_operation_id(spec["operationId"])
                 endpoint = service.endpoints[spec["operationId"]]
-                target = Target(side, endpoint, handler, *gate.steps(service, endpoint))
+                target = Target(name, endpoint, handler, *gate.steps(service, endpoint))
                 self.routes.add(method.upper(), base.rstrip("/") + path, target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,32 +124,74 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             return
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.partition(b"?")[0].decode("latin-1")
+        headers = dict(scope["headers"])
+        sandbox, refused = self.sandboxes.default, None
+        if (choice := boxes.chosen(scope, path, headers)) is not None:
+            scope, path, headers = choice.scope, choice.path, dict(choice.scope["headers"])
+            try:
+                sandbox = boxes.named(self.sandboxes, choice)
+            except Refusal as refusal:
+                refused = refusal
         found = self.routes.find(path)
         side = None
-        if found is not None:
-            reply = await self._answer(scope, receive, *found)
+        heard, strike, begun = Heard(), None, perf_counter()
+        if refused is not None:
+            reply = self._unchosen(scope, path, refused, found)
+        elif found is not None:
+            if sandbox.faults.active:
+                strike = _struck(sandbox, scope, headers, found[0])
+                if strike is not None and strike.delay:
+                    await asyncio.sleep(strike.delay)
+            reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
-            reply = self._document(scope, path)
-        elif (side := self._side(path)) is not None:
+            reply = self._document(scope, path, sandbox)
+        elif path == CONTROL or path.startswith(f"{CONTROL}/"):
+            reply = await self.control.answer(scope, path, headers, receive, sandbox)
+        elif (side := self._side(path, sandbox)) is not None:
             reply = self._problem(scope, side, 404, f"no such path: {path[:200]}.")
         elif _is_page(path):
-            await self._page(scope, path, receive, send)
+            await self._page(scope, path, receive, send, sandbox)
             return
         else:
             reply = self._nothing(path)
-        await _send(send, scope, reply)
-        if self.log is not None:
-            side = side or (self._side(path) if found is None else next(iter(found[0].methods.values()))[0].side)
-            self.log(*self._told(scope, path, side, reply.status, reply.said))
+        try:
+            if strike is None:
+                await _send(send, scope, reply)
+            else:
+                await faults.deliver(send, scope, reply, strike)
+        finally:
+            if sandbox.journal.most and (found is not None or side is not None):
+                self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
+            if self.log is not None:
+                side = side or self._side(path, sandbox)
+                self.log(*self._told(scope, path, side, reply.status, reply.said))
 
-    def _side(self, path: str) -> Side | None:
+    def _unchosen(
+        self, scope: Scope, path: str, refusal: Refusal, found: tuple[Node[Target], list[str]] | None
+    ) -> Reply:
+        """The answer to a request of which nobody can tell which sandbox it means."""
+        said = str(refusal)
+        side = self._side(path, self.sandboxes.default)
+        if side is None:
+            detail = said[:1].upper() + said[1:]
+            return Reply(
+                400, orjson.dumps({"title": "Bad Request", "status": 400, "detail": detail}), PROBLEM, said=said
+            )
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        entry = None if found is None else found[0].methods.get(method)
+        # Counted in a world of its own: the trace ids of the default one must not tell of it.
+        nowhere = replace(side, world=side.world.fork(side.world.clock))
+        return self._problem(scope, nowhere, 400, said, operation=None if entry is None else entry[0].endpoint.id)
+
+    def _side(self, path: str, sandbox: Sandbox) -> Side | None:
         """The API that a path belongs to, though it may be none of its operations'."""
-        return next((side for base, side in self._bases if path.startswith(base + "/") or path == base), None)
+        name = next((name for base, name in self._bases if path.startswith(base + "/") or path == base), None)
+        return None if name is None else sandbox.sides[name]
 
-    def _document(self, scope: Scope, path: str) -> Reply:
+    def _document(self, scope: Scope, path: str, sandbox: Sandbox) -> Reply:
         if scope["method"] in ("GET", "HEAD"):
             return Reply(200, self._documents[path])
-        side = self._side(path)
+        side = self._side(path, sandbox)
         assert side is not None
         mend = f"{scope['method']} is not defined here; there are: GET, HEAD."
         return self._problem(scope, side, 405, mend, headers={"Allow": "GET, HEAD"})
@@ -154,7 +202,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         said = f"No such path: {path[:200]}; the APIs are below {bases}; /docs shows them."
         return Reply(404, orjson.dumps({"title": "Not Found", "status": 404, "detail": said}), said=said)
 
-    async def _page(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+    async def _page(self, scope: Scope, path: str, receive: Receive, send: Send, sandbox: Sandbox) -> None:
         """Hand a request on to our own pages."""
         status = 0
 
@@ -164,27 +212,96 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             await send(message)
 
         # Connexion's application wants to know that no operation was found.
-        extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}}
+        extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}, SANDBOX: sandbox}
         await self.app({**scope, "extensions": extensions}, receive, noted)
         if self.log is not None:
             self.log(*self._told(scope, path, None, status, ""))
 
-    async def _answer(self, scope: Scope, receive: Receive, node: Node[Target], values: list[str]) -> Reply:
+    async def _worked(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        sandbox: Sandbox,
+        found: tuple[Node[Target], list[str]],
+        heard: Heard,
+        strike: Strike | None,
+    ) -> Reply:
+        """The answer of an operation, or what a fault has in its place."""
+        if strike is None:
+            return await self._answer(scope, headers, receive, sandbox, *found, heard)
+        side, id = sandbox.sides[strike.api], strike.operation
+        heard.api, heard.operation = strike.api, strike.operation
+        if strike.reply is not None:
+            return strike.reply.reply(side, id)
+        reply = await self._answer(scope, headers, receive, sandbox, *found, heard, is_stale=strike.stale)
+        return reply if strike.lost is None else strike.lost.reply(side, id)
+
+    def _record(
+        self,
+        sandbox: Sandbox,
+        scope: Scope,
+        path: str,
+        reply: Reply,
+        heard: Heard,
+        strike: Strike | None,
+        seconds: float,
+    ) -> None:
+        """Tell the sandbox's journal of a request that was answered."""
+        x, journal = heard.x, sandbox.journal
+        caller = getattr(x, "caller", None)
+        capability = getattr(x, "capability", None)
+        journal.record(
+            at=sandbox.clock.now(),
+            method=scope["method"],
+            path=path,
+            query=scope.get("query_string", b"").decode("latin-1"),
+            api=heard.api or next((name for base, name in self._bases if path.startswith(base)), None),
+            operation=heard.operation,
+            caller=None if caller is None else caller.name,
+            role=None if caller is None else x.role,
+            cell=None if capability is None else capability.id,
+            refusal=None if x is None else x.refusal,
+            status=0 if strike is not None and strike.drop else reply.status,
+            seconds=seconds,
+            size=len(reply.body),
+            body=heard.content,
+            headers=None if x is None or not journal.bodies else x.headers,
+            fault=None if strike is None else ", ".join(strike.rules),
+        )
+
+    async def _answer(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        sandbox: Sandbox,
+        node: Node[Target],
+        values: list[str],
+        heard: Heard,
+        *,
+        is_stale: bool = False,
+    ) -> Reply:
         method = scope["method"]
         entry = node.methods.get("GET" if method == "HEAD" else method)
         if entry is None:
             first, _ = next(iter(node.methods.values()))
+            heard.api = first.api
             if method == "OPTIONS":
                 return Reply(204, b"", None, {"Allow": node.allow})
             mend = f"{method} is not defined here; there are: {node.allow}."
             return self._problem(
-                scope, first.side, 405, mend, headers={"Allow": node.allow}, operation=first.endpoint.id
+                scope, sandbox.sides[first.api], 405, mend, headers={"Allow": node.allow}, operation=first.endpoint.id
             )
         target, names = entry
-        side, endpoint = target.side, target.endpoint
+        side, endpoint = sandbox.sides[target.api], target.endpoint
+        heard.api, heard.operation = target.api, endpoint.id
+        if is_stale:
+            side = side.seeing(faults.stale(side.world))
         world = side.world
         params = dict(zip(names, values, strict=True))
-        x = Exchange(scope, side.service, endpoint, params, world, side.cast, self.secret)
+        x = Exchange(scope, headers, side.service, endpoint, params, sandbox, side, self.secret)
+        heard.x = x
         try:
             if world.waiting:
                 world.settle()
@@ -196,6 +313,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if endpoint.has_body:
                 commits = world.commits
                 content = await _content(x, receive)
+                heard.content = content if isinstance(content, bytes) else None
                 if world.commits != commits:
                     # Others have changed the world while the body came in.
                     x.begin()
@@ -264,10 +382,23 @@ async def _content(x: Exchange, receive: Receive) -> bytes | bodies.Form:
     return await bodies.form(text(x.headers.get(b"content-type")) or "", receive, limit)
 
 
+def _struck(sandbox: Sandbox, scope: Scope, headers: dict[bytes, bytes], node: Node[Target]) -> Strike | None:
+    """The fault that befalls a call of an operation."""
+    method = scope["method"]
+    entry = node.methods.get("GET" if method == "HEAD" else method)
+    if entry is None:
+        return None
+    target = entry[0]
+
+    def caller() -> str:
+        try:
+            return sandbox.sides[target.api].cast.caller(headers.get(b"authorization")).name
+        except Refusal:
+            return ""
+
+    return sandbox.faults.strike(api=target.api, operation=target.endpoint.id, method=method, caller=caller)
+
+
 async def _send(send: Send, scope: Scope, reply: Reply) -> None:
-    headers = [(b"content-length", b"%d" % len(reply.body))] if reply.status != 204 else []
-    if reply.media is not None:
-        headers.append((b"content-type", reply.media.encode()))
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send(reply.start)
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 JSON = "application/json"
 
@@ -20,3 +21,12 @@ class Reply:
     media: str | None = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     said: str = ""
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The message that an answer begins with: status and headers."""
+        headers = [(b"content-length", b"%d" % len(self.body))] if self.status != 204 else []
+        if self.media is not None:
+            headers.append((b"content-type", self.media.encode()))
+        headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items()]
+        return {"type": "http.response.start", "status": self.status, "headers": headers}

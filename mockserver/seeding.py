@@ -45,7 +45,7 @@ class Seeding:
     def catalog(self) -> None:
         """Every pin, in its order, so that what comes first is the oldest."""
         api = self._making.api
-        kinds = {entity: _Kind.of(api, entity) for entity in {pin.entity for pin in self._pins}}
+        kinds = {entity: Kind.of(api, entity) for entity in {pin.entity for pin in self._pins}}
         for pin in self._pins:
             self._make(pin, kinds[pin.entity])
 
@@ -67,7 +67,7 @@ class Seeding:
     def history(self) -> None:
         """Nothing has happened yet."""
 
-    def _make(self, pin: Pin, kind: _Kind) -> None:
+    def _make(self, pin: Pin, kind: Kind) -> None:
         work = self._making.work()
         id = pin.id or work.new_id(pin.entity)
         record: dict[str, Any] = {"id": id, **dict.fromkeys(kind.keys, id), **pin.members}
@@ -92,7 +92,7 @@ class Seeding:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """What there is to know of an entity whose pins become records.
 
     schema: the name of what is shown of it
@@ -112,7 +112,7 @@ class _Kind:
     shown: frozenset[str]
 
     @classmethod
-    def of(cls, api: Api, entity: str) -> _Kind:
+    def of(cls, api: Api, entity: str) -> Kind:
         """The entity as the API's tables and its document know it."""
         table = api.visibility[entity]
         validators = Validators(api.document)

@@ -13,6 +13,8 @@ from typing import Any
 Record = Mapping[str, Any]
 EVERY = ""
 """As an index path: the bucket of all rows of an entity."""
+HIGHEST = 16
+"""Layers over the seed before they become one."""
 
 
 class Row:
@@ -96,6 +98,56 @@ class Layer:
         for entity, rows in self._rows.items():
             for id, row in rows.items():
                 yield entity, id, row
+
+    def frozen(self, seed: Layer) -> Layer:
+        """What the layer shows, as a layer that nothing changes any more; `seed` is the lowest that it lies on.
+
+        A layer that holds nothing adds nothing, and of a stack that grew high one is made, so that reading stays fast.
+        """
+        if not self._rows and self.below is not None:
+            return self.below
+        between: list[Layer] = []
+        layer: Layer | None = self
+        while layer is not None and layer is not seed:
+            between.append(layer)
+            layer = layer.below
+        if len(between) <= HIGHEST or layer is None:
+            return self
+        made = Layer(self.indexes, seed)
+        for each in reversed(between):
+            for entity, rows in each._rows.items():
+                made._rows.setdefault(entity, {}).update(rows)
+            # A bucket is whole in each layer that has it, so the uppermost says all, its order too.
+            made._buckets.update(each._buckets)
+        return made
+
+    def rows_above(self, seed: Layer | None) -> Iterator[tuple[str, str, Row | None]]:
+        """(entity, id, row or None if removed) of everything that is held above a layer, each once."""
+        seen: set[tuple[str, str]] = set()
+        layer: Layer | None = self
+        while layer is not None and layer is not seed:
+            for entity, id, row in layer.changed():
+                if (entity, id) not in seen:
+                    seen.add((entity, id))
+                    yield entity, id, row
+            layer = layer.below
+
+    def entities(self) -> list[str]:
+        """The entities of which there are rows, by name."""
+        names = {entity for entity, _, _ in self.rows_above(None)}
+        return sorted(name for name in names if self.count(name))
+
+    def buckets(self, entity: str, path: str) -> dict[Any, list[str]]:
+        """The ids behind each value of an indexed member, in the order in which `where` gives them."""
+        values = {at(row.record, path): None for row in self.all(entity)}
+        return {value: list(self._bucket(entity, path, value)) for value in values if value is not None}
+
+    def reorder(self, entity: str, path: str, value: Any, ids: Sequence[str]) -> None:
+        """Have `where` give the same rows in another order. ValueError if they are not the same."""
+        bucket = self._bucket(entity, path, value)
+        if len(ids) != len(bucket) or set(ids) != set(bucket):
+            raise ValueError(f"lists other ids than the rows whose {path} is {value!r}")
+        self._buckets[entity, path, value] = dict.fromkeys(ids)
 
     def absorb(self, changes: Changes) -> None:
         """Take over what a unit of work changed: its commit."""

@@ -274,12 +274,10 @@ class Work:
 
     def commit(self) -> None:
         """Keep what was done. On a standing clock one millisecond passes, if anything changed."""
-        changed = next(self.layer.changed(), None) is not None
-        self.world.layer.absorb(self.layer)
+        if next(self.layer.changed(), None) is not None:
+            self.world.keep(self.layer)
         self.world.commits += 1
         self.world.waiting |= self._waits
-        if changed:
-            self.world.clock.tick()
 
 
 def key_of(name: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from mockserver.clock import Clock
 from mockserver.domain.errors import Refusal
-from mockserver.store import Layer, Record
+from mockserver.store import Changes, Layer, Record, Row
 from mockserver.work import Actor, Work, Workflows
 from specs.tables import Api
 
@@ -44,11 +44,29 @@ class Processing:
             return cls("reads", reads=int(match[1]))
         raise ValueError(f"processing {text!r}: say immediate, after:SECONDS (after:2.5), reads:N (reads:3) or manual.")
 
+    def __str__(self) -> str:
+        if self.mode == "after":
+            return f"after:{self.seconds:.3f}".rstrip("0").rstrip(".")
+        return f"reads:{self.reads}" if self.mode == "reads" else self.mode
+
     def due(self, now: datetime) -> datetime | None:
         """The instant from which a job made now may run by itself; None: not by time."""
         if self.mode == "immediate":
             return now
         return now + timedelta(seconds=self.seconds) if self.mode == "after" else None
+
+
+Keeper = Callable[["World", Changes, bool], None]
+"""Told of changes before they are made: the world, what changes, whether its clock ticks after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A world as it was at one time: its records, how many requests it had refused, how its jobs ran."""
+
+    layer: Layer
+    refusals: int
+    processing: Processing
 
 
 class World:
@@ -67,7 +85,7 @@ class World:
         self.seed = seed
         self.clock = clock
         self.layer = Layer(indexes)
-        self._seeded: tuple[Layer, datetime] | None = None
+        self._seeded: tuple[Held, datetime] | None = None
         self.api = api
         self.workflows = workflows
         self.processing = processing or Processing()
@@ -77,22 +95,78 @@ class World:
         """Whether any job waits; kept so that a request with none to run pays nothing."""
         self.refusals = 0
         """How many requests were refused: what trace ids are told apart by"""
+        self.turns = 0
+        """How often the world became another as a whole: by reset, restore or import"""
+        self.replaced: dict[tuple[str, str], Row | None] = {}
+        """What the rows that the last change has made were before: a stale reading shows them again"""
+        self.keeper: Keeper | None = None
+        """Who is told of changes first; what it raises, nothing was changed"""
 
     def settle_seed(self) -> None:
         """Make what the world holds now its seed: what happens from here on lies in a layer above it."""
-        self._seeded = (self.layer, self.clock.now())
+        self._seeded = (Held(self.layer, 0, self.processing), self.clock.now())
         self.layer = Layer(self.layer.indexes, self.layer)
+
+    @property
+    def _seed(self) -> tuple[Held, datetime]:
+        if self._seeded is None:
+            raise RuntimeError("a world without a seed cannot be reset or forked; call settle_seed() first")
+        return self._seeded
 
     def reset(self) -> None:
         """Return to the seed: its records, its clock, its counters; nothing waits."""
-        if self._seeded is None:
-            raise RuntimeError("a world without a seed cannot be reset; call settle_seed() first")
-        seed, start = self._seeded
-        self.layer = Layer(seed.indexes, seed)
-        self.clock.set(start)
+        held, start = self._seed
+        self.clock.restart(start)
+        self.restore(held)
+
+    def held(self) -> Held:
+        """The world as it is now, which what happens from here on does not change; the clock is not the world's own."""
+        layer = self.layer.frozen(self._seed[0].layer)
+        self.layer = Layer(layer.indexes, layer)
+        return Held(layer, self.refusals, self.processing)
+
+    def restore(self, held: Held) -> None:
+        """Become as the world was when it was held."""
+        self.layer = Layer(held.layer.indexes, held.layer)
+        self.replaced = {}
+        self.refusals, self.processing = held.refusals, held.processing
         self.commits += 1
-        self.refusals = 0
+        self.turns += 1
         self.waiting = next(self.jobs(), None) is not None
+
+    @property
+    def changes(self) -> int:
+        """Records that are not as the seed has them."""
+        return sum(1 for _ in self.layer.rows_above(self._seed[0].layer))
+
+    def fork(self, clock: Clock) -> World:
+        """Another world over the same seed, in which nothing has happened yet, on a clock that is given to it."""
+        held, _ = self._seed
+        made = World(
+            seed=self.seed,
+            clock=clock,
+            indexes=held.layer.indexes,
+            api=self.api,
+            workflows=self.workflows,
+            processing=held.processing,
+        )
+        made._seeded, made.layer = self._seeded, Layer(held.layer.indexes, held.layer)
+        made.waiting = next(made.jobs(), None) is not None
+        return made
+
+    def fresh_clock(self) -> Clock:
+        """A clock of its own that starts where this world's did."""
+        return self.clock.another(self._seed[1])
+
+    def keep(self, changes: Changes, *, ticks: bool = True) -> None:
+        """Make changes, whole or not at all. ticks: a millisecond passes on a standing clock"""
+        if self.keeper is not None:
+            self.keeper(self, changes, ticks)
+        if ticks:
+            self.replaced = {(entity, id): self.layer.row(entity, id) for entity, id, _ in changes.changed()}
+        self.layer.absorb(changes)
+        if ticks:
+            self.clock.tick()
 
     def work(self, actor: Actor = SYSTEM) -> Work:
         """A new unit of work on this world."""
@@ -102,17 +176,20 @@ class World:
         """The jobs that wait, oldest first."""
         return (row.record for row in self.layer.all("Job"))
 
-    def settle(self) -> None:
-        """Run every job that is due, and those that they start if these are due, too."""
-        self.run(self._is_due)
+    def settle(self) -> int:
+        """Run every job that is due, and those that they start if these are due, too; how many ran."""
+        return self.run(self._is_due)
 
     def seen(self, entity: str, id: str) -> None:
         """Note that a record was read: `reads:N` counts it for the jobs that wait on it."""
         if self.processing.mode != "reads":
             return
-        for job in list(self.jobs()):
-            if (job["entity"], job["subject"]) == (entity, id) and job["reads"] > 0:
-                self.layer.put("Job", {**job, "reads": job["reads"] - 1})
+        read = [job for job in self.jobs() if (job["entity"], job["subject"]) == (entity, id) and job["reads"] > 0]
+        if read:
+            changes = Changes(self.layer)
+            for job in read:
+                changes.put("Job", {**job, "reads": job["reads"] - 1})
+            self.keep(changes, ticks=False)
 
     def run(self, wanted: Callable[[Record], bool] = lambda job: True, *, limit: int = 10_000) -> int:
         """Run the waiting jobs that are wanted, oldest first, whatever their time; how many ran."""

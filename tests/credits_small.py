@@ -189,4 +189,5 @@ def app(processing: str) -> MockServer:
         path.write_text(yaml.safe_dump(_scenario()))
         made = create_app("credits", scenario=path, processing="manual")
     made.world.processing = Processing.parse(processing)
+    made.world.settle_seed()  # a reset returns to this way, too
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mockserver.apis.billing.plugin import PLUGIN
 from mockserver.app import MockServer
 from mockserver.auth import Caller
+from mockserver.sandboxes import Base
 from mockserver.service import Service
 from tests.billing_world import OPERATIONS, OTHER_VENDOR, VENDOR, Small, api
 
@@ -27,4 +28,5 @@ def small_server(processing: str = "immediate") -> MockServer:
         callers.append(Caller(name, f"{name}-token", role, account, token, {"id": token, "name": name}))
     services = {"billing": Service(api(), PLUGIN)}
     cast = {caller.token: caller for caller in callers}
-    return MockServer(services=services, worlds={"billing": world}, callers={"billing": cast})
+    base = Base.of("small", {"billing": world}, {"billing": cast})
+    return MockServer(services=services, base=base, build=lambda scenario: base)

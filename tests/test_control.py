@@ -107,8 +107,9 @@ def test_the_docs_offer_every_api_and_each_callers_own() -> None:
     assert [(url["api"], url["url"]) for url in urls] == [
         ("billing", "/public/v1/billing/openapi.json"),
         ("parking", "/parking/v2/openapi.json"),
+        ("", "/__mock__/openapi.json"),
     ]
-    assert [url["schemes"] for url in urls] == [["bearerAuth"]] * 2
+    assert [url["schemes"] for url in urls] == [["bearerAuth"], ["bearerAuth"], []]
     assert [each["name"] for each in cast if each["api"] == "parking"] == ["warden", "ada"]
     assert {each["name"]: each["token"] for each in cast} == {name: app.token(name) for name in app.callers}
     for url in urls:

@@ -1,0 +1,29 @@
+"""When background work is done in a sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.control import Asked, operation
+from mockserver.domain.errors import Conflict, Invalid
+from mockserver.world import Processing
+
+
+@operation
+def get_processing(asked: Asked) -> Any:
+    return {"processing": str(next(iter(asked.sandbox.worlds.values())).processing)}
+
+
+@operation
+def set_processing(asked: Asked) -> Any:
+    try:
+        wanted = Processing.parse(asked.body["processing"])
+    except ValueError as error:
+        raise Invalid(str(error), {"processing": [str(error)]}) from None
+    worlds = asked.sandbox.worlds.values()
+    if any(next(world.jobs(), None) is not None for world in worlds):
+        # A job holds what its mode needs, which another mode would misread.
+        raise Conflict("jobs wait already; release them, or reset, and say it before there is work.")
+    for world in worlds:
+        world.processing = wanted
+    return {"processing": str(wanted)}

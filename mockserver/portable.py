@@ -1,0 +1,280 @@
+"""A sandbox as one document that any server which serves the same APIs can load.
+
+It holds whole worlds, not what differs from a seed, so that it depends on nothing that the loading server has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from mockserver import scenario, wire
+from mockserver.auth import Caller
+from mockserver.domain.errors import Invalid
+from mockserver.members import Members
+from mockserver.sandboxes import Base, Sandbox
+from mockserver.service import Service
+from mockserver.snapshots import set_clock
+from mockserver.store import Layer, Record, Row, at
+from mockserver.values import Unreadable, tagged, untagged
+from mockserver.world import Held, Processing, World
+
+FORMAT = "doubleentry-world"
+VERSION = 1
+MOST = 2_000_000
+"""Records of one API that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portable:
+    """What a document says, read and found fit.
+
+    worlds: API -> its world; rows lie in one layer; callers: API -> token -> caller
+    """
+
+    scenario: str
+    seed: int
+    now: datetime
+    running: bool
+    worlds: Mapping[str, Held]
+    callers: Mapping[str, Mapping[str, Caller]]
+
+
+# Writing
+
+
+def export(sandbox: Sandbox) -> dict[str, Any]:
+    """The sandbox as a document of JSON values."""
+    worlds = sandbox.worlds
+    first = next(iter(worlds.values()))
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "scenario": sandbox.base.scenario,
+        "seed": first.seed,
+        "now": wire.instant(sandbox.clock.now()),
+        "running": sandbox.clock.runs,
+        "processing": str(first.processing),
+        "apis": {
+            api: {
+                "refusals": world.refusals,
+                "rows": {
+                    entity: [tagged(row.record) for row in world.layer.all(entity)] for entity in world.layer.entities()
+                },
+                "order": list(_order(world.layer)),
+            }
+            for api, world in worlds.items()
+        },
+    }
+
+
+def _order(layer: Layer) -> Iterator[dict[str, Any]]:
+    """The lists that the rows do not give in their own order: a row that moved to another list stands last there."""
+    for entity in layer.entities():
+        for path in layer.indexes.get(entity, ()):
+            plainly: dict[Any, list[str]] = {}
+            for row in layer.all(entity):
+                plainly.setdefault(at(row.record, path), []).append(row.record["id"])
+            for value, ids in layer.buckets(entity, path).items():
+                if ids != plainly[value]:
+                    yield {"entity": entity, "member": path, "value": value, "ids": ids}
+
+
+# Reading
+
+
+def read(document: Any, services: Mapping[str, Service], *, trusted: bool = False) -> Portable:
+    """What a document says. Raises Invalid, one line with the place; until `adopt` nothing has changed.
+
+    trusted: it is this server's own, so that its records need not be held to what they may be
+    """
+    try:
+        return _read(document, services, trusted)
+    except Unreadable as error:
+        place = error.place or "body"
+        said = str(error)
+        raise Invalid(f"nothing was loaded; {place}: {said}", {place: [f"{said[:1].upper()}{said[1:]}"]}) from None
+
+
+def _read(document: Any, services: Mapping[str, Service], trusted: bool) -> Portable:
+    kinds = {
+        "format": str,
+        "version": int,
+        "scenario": str,
+        "seed": int,
+        "now": str,
+        "running": bool,
+        "processing": str,
+        "apis": dict,
+    }
+    _members(document, kinds, "")
+    if (document["format"], document["version"]) != (FORMAT, VERSION):
+        raise Unreadable("format", f"must be {FORMAT}, version {VERSION}; GET /__mock__/export makes such a document.")
+    if not 0 <= document["seed"] < 2**63 or len(document["scenario"]) > 1_000:
+        raise Unreadable("seed", "must be a whole number from 0 on.")
+    try:
+        now = wire.moment(document["now"])
+        canonical = now.tzinfo is not None and wire.instant(now) == document["now"] and scenario.is_in_range(now)
+    except (ValueError, OverflowError):
+        canonical = False
+    if not canonical:
+        raise Unreadable("now", "is no instant such as 2026-03-16T09:00:00.000Z, in the range of a scenario's.")
+    try:
+        processing = Processing.parse(document["processing"])
+    except ValueError as error:
+        raise Unreadable("processing", str(error)) from None
+    if document["apis"].keys() != services.keys():
+        there = " ".join(name[:40] for name in list(document["apis"])[:20])
+        mend = f"this server's are {' '.join(services)}; start one that serves the same."
+        raise Unreadable("apis", f"are {there}, {mend}")
+    worlds, callers = {}, {}
+    for name, service in services.items():
+        place = f"apis.{name}"
+        said = document["apis"][name]
+        _members(said, {"refusals": int, "rows": dict, "order": list}, place)
+        if not 0 <= said["refusals"] < 2**53:
+            raise Unreadable(f"{place}.refusals", "must be a whole number from 0 on.")
+        layer = Layer(service.plugin.indexes)
+        members = None if trusted else Members.of(service)
+        _rows(layer, said["rows"], members, f"{place}.rows")
+        if members is not None:
+            _parents(layer, members, f"{place}.rows")
+        _reorder(layer, said["order"], f"{place}.order")
+        worlds[name] = Held(layer, said["refusals"], processing)
+        callers[name] = _callers(layer, service, f"{place}.rows.Caller")
+    return Portable(document["scenario"], document["seed"], now, document["running"], worlds, callers)
+
+
+def _members(value: Any, kinds: Mapping[str, type], place: str) -> None:
+    """See that an object has just these members, of these kinds."""
+    dot = f"{place}." if place else ""
+    if type(value) is not dict:
+        raise Unreadable(place, f"must be an object with {', '.join(kinds)}.")
+    for name in value:
+        if name not in kinds:
+            raise Unreadable(f"{dot}{name[:80]}", f"unknown; {scenario.nearest(name[:80], kinds)}")
+    for name, kind in kinds.items():
+        if type(value.get(name)) is not kind:
+            what = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
+            raise Unreadable(f"{dot}{name}", f"must be {what[kind]}.")
+
+
+def _rows(layer: Layer, said: Mapping[str, Any], members: Members | None, above: str) -> None:
+    for entity, records in said.items():
+        place = f"{above}.{entity[:80]}"
+        if type(records) is not list or len(records) > MOST:
+            raise Unreadable(place, f"must be a list of at most {MOST} records.")
+        for number, each in enumerate(records):
+            at_ = f"{place}[{number}]"
+            record = untagged(each, at_)
+            if type(record) is not dict or not isinstance(record.get("id"), str):
+                raise Unreadable(at_, "must be an object with an id.")
+            if layer.row(entity, record["id"]) is not None:
+                raise Unreadable(f"{at_}.id", f"{record['id'][:80]!r} stands twice.")
+            try:
+                if members is not None:
+                    _check(layer, members, entity, record)
+            except Unreadable as error:
+                raise Unreadable(f"{at_}.{error.place}".rstrip("."), str(error)) from None
+            layer.set(entity, record["id"], Row(record))
+
+
+def _check(layer: Layer, members: Members, entity: str, record: Record) -> None:
+    members.check(entity, record)
+    for path in layer.indexes.get(entity, ()):
+        if not isinstance(at(record, path) or "", str):
+            raise Unreadable(path, "must be a text.")
+
+
+def _parents(layer: Layer, members: Members, above: str) -> None:
+    """See that what lies below another does."""
+    for entity in layer.entities():
+        parents = members.parents(entity)
+        for number, row in enumerate(layer.all(entity) if parents else ()):
+            ids = {parent: at(row.record, path) for parent, path in parents.items()}
+            for parent, id in ids.items():
+                if id is not None and layer.row(parent, str(id)) is None:
+                    raise Unreadable(f"{above}.{entity}[{number}].{parents[parent]}", f"there is no {parent} {id!r}.")
+            if all(id is None for id in ids.values()):
+                raise Unreadable(f"{above}.{entity}[{number}]", f"names no {' or '.join(parents)} that it lies below.")
+
+
+def _reorder(layer: Layer, said: Sequence[Any], above: str) -> None:
+    for number, each in enumerate(said):
+        place = f"{above}[{number}]"
+        _members(each, {"entity": str, "member": str, "value": str, "ids": list}, place)
+        if each["member"] not in layer.indexes.get(each["entity"], ()):
+            raise Unreadable(place, "no list is made by that member.")
+        if not all(isinstance(id, str) for id in each["ids"]):
+            raise Unreadable(f"{place}.ids", "must be a list of ids.")
+        try:
+            layer.reorder(each["entity"], each["member"], each["value"], each["ids"])
+        except ValueError as error:
+            raise Unreadable(f"{place}.ids", f"{error}.") from None
+
+
+_TEXTS = {"name", "token", "role", "account", "token_id", "api"}
+
+
+def _callers(layer: Layer, service: Service, above: str) -> dict[str, Caller]:
+    made: dict[str, Caller] = {}
+    names = {each.name for each in fields(Caller)}
+    for number, row in enumerate(layer.all("Caller")):
+        place, said = f"{above}[{number}].caller", row.record.get("caller")
+        if not isinstance(said, dict) or said.keys() != names:
+            raise Unreadable(place, f"must be an object with {', '.join(sorted(names))}.")
+        for name, value in said.items():
+            if name in _TEXTS and not isinstance(value, str):
+                raise Unreadable(f"{place}.{name}", "must be a text.")
+        user = said["user"]
+        if not isinstance(user, dict) or not {"id", "name"} <= user.keys():
+            raise Unreadable(f"{place}.user", "must be an object with id and name.")
+        if not isinstance(said["more"], dict):
+            raise Unreadable(f"{place}.more", "must be an object.")
+        caller = Caller(**said)
+        if caller.role not in (*service.api.roles, ""):
+            mend = scenario.nearest(caller.role[:80], service.api.roles)
+            raise Unreadable(f"{place}.role", f"no role {caller.role[:80]!r}; {mend}")
+        if (caller.name, caller.api) != (row.record["id"], service.api.name) or caller.token in made:
+            raise Unreadable(place, "must bear the record's id as its name, the API's name, and a token of its own.")
+        if not caller.token.isascii() or not caller.token.isprintable() or set(" @") & set(caller.token):
+            raise Unreadable(f"{place}.token", "must be letters, digits and signs without space or @.")
+        made[caller.token] = caller
+    return made
+
+
+def adopt(sandbox: Sandbox, portable: Portable) -> None:
+    """Have the sandbox be what a document says.
+
+    Where its seed and its callers are those of the sandbox, reset leads back to the sandbox's own seed as before. Else
+    the document is a scenario of its own, and reset leads back to it as it came.
+    """
+    worlds = sandbox.worlds
+    first = next(iter(worlds.values()))
+    if (first.seed, sandbox.base.callers) != (portable.seed, portable.callers):
+        sandbox.reset(based(sandbox, portable))
+    set_clock(sandbox.clock, portable.now, running=portable.running)
+    for api, world in sandbox.worlds.items():
+        world.restore(portable.worlds[api])
+
+
+def based(sandbox: Sandbox, portable: Portable) -> Base:
+    """What a document says as a scenario of its own, which sandboxes can begin at."""
+    clock = sandbox.clock.another(portable.now)
+    made = {}
+    for api, held in portable.worlds.items():
+        old = sandbox.worlds[api]
+        world = World(
+            seed=portable.seed,
+            clock=clock,
+            indexes=held.layer.indexes,
+            api=old.api,
+            workflows=old.workflows,
+            processing=held.processing,
+        )
+        world.layer = held.layer
+        world.settle_seed()
+        made[api] = world
+    return Base.of(portable.scenario, made, portable.callers)

@@ -1,0 +1,773 @@
+"""Faults on demand: which calls they strike, what a caller sees of them, and that they stay in their sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from mockserver import MockServer, create_app, faults
+from mockserver.clock import Clock
+from mockserver.domain.errors import Conflict
+from mockserver.faults import Faults, Strike, deliver
+from mockserver.reply import Reply
+from tests.credits_stage import STAGING
+from tests.driver import BASE, Answer, Client
+from tests.fingerprint import fingerprint
+
+START = datetime(2026, 3, 16, 9, tzinfo=UTC)
+DRAFT = "/journals/BJO-1000-0001"
+NEW = {"name": "One", "authorization": {"id": "AUT-1000-0001"}}
+
+
+def made(*rules: Mapping[str, Any], seed: int = 1) -> Faults:
+    """Faults of a sandbox whose clock stands at START."""
+    made = Faults(seed, Clock(START))
+    for rule in rules:
+        made.add(rule)
+    return made
+
+
+def call(faults: Faults, operation: str = "listJournals", method: str = "GET", caller: str = "vendor") -> Strike | None:
+    return faults.strike(api="billing", operation=operation, method=method, caller=lambda: caller)
+
+
+def pattern(faults: Faults, calls: int = 60) -> list[tuple[str, ...]]:
+    """Which rules strike each of so many calls."""
+    return [() if (strike := call(faults)) is None else tuple(strike.rules) for _ in range(calls)]
+
+
+# Which calls are struck
+
+
+def test_without_rules_there_is_nothing_to_ask() -> None:
+    assert not made().active
+    assert call(made()) is None
+
+
+def test_the_same_seed_and_calls_meet_the_same_faults_and_another_seed_others() -> None:
+    rule = {"kind": "drop", "share": 0.5}
+    assert pattern(made(rule)) == pattern(made(rule))
+    assert pattern(made(rule)) != pattern(made(rule, seed=2))
+
+
+def test_two_rules_alike_draw_apart() -> None:
+    found = pattern(
+        made({"kind": "latency", "seconds": 1, "share": 0.5}, {"kind": "latency", "seconds": 1, "share": 0.5})
+    )
+    assert {("fault-1",), ("fault-2",), ("fault-1", "fault-2"), ()} == set(found)
+
+
+def test_what_a_rule_strikes_does_not_hang_on_other_rules_or_calls_of_others() -> None:
+    mine = {"kind": "stale", "share": 0.5, "operation": "listJournals"}
+    alone = made({"kind": "drop", "operation": "none*"}, mine)
+    beside = made({"kind": "latency", "seconds": 1, "share": 0.7}, mine)
+    found = []
+    for _ in range(60):
+        call(beside, operation="listLedgers")
+        strike = call(beside)
+        found.append(strike is not None and strike.stale)
+    assert found == [bool(each) for each in pattern(alone)]
+
+
+def test_about_the_share_of_the_calls_is_struck() -> None:
+    struck = sum(map(bool, pattern(made({"kind": "drop", "share": 0.2}), 2_000)))
+    assert 320 < struck < 480
+    assert not any(pattern(made({"kind": "drop", "share": 0})))
+
+
+def test_so_many_calls_are_spared_and_so_many_struck() -> None:
+    faults = made({"kind": "drop", "after": 2, "count": 3})
+    assert [bool(each) for each in pattern(faults, 8)] == [False, False, True, True, True, False, False, False]
+    (rule,) = faults
+    assert (rule.calls, rule.struck) == (8, 3)
+
+
+def test_the_first_rule_that_strikes_does_and_the_next_follow_when_it_is_done() -> None:
+    faults = made({"kind": "status", "status": 503, "count": 2}, {"kind": "drop", "count": 1})
+    assert pattern(faults, 4) == [("fault-1",), ("fault-1",), ("fault-2",), ()]
+
+
+def test_latency_adds_up_to_a_limit_and_leaves_the_call_to_others() -> None:
+    faults = made(
+        {"kind": "latency", "seconds": 1}, {"kind": "latency", "seconds": 2.5}, {"kind": "slow", "bytesPerSecond": 9}
+    )
+    strike = call(faults)
+    assert strike is not None
+    assert (strike.delay, strike.rate, strike.rules) == (3.5, 9, ["fault-1", "fault-2", "fault-3"])
+    strike = call(made({"kind": "latency", "seconds": 200}, {"kind": "latency", "seconds": 200}))
+    assert strike is not None and strike.delay == 300
+
+
+def test_latency_is_drawn_from_its_spread() -> None:
+    rule = {"kind": "latency", "least": 0.5, "most": 3}
+    delays = [strike.delay for faults in [made(rule)] for _ in range(200) if (strike := call(faults)) is not None]
+    again = [strike.delay for faults in [made(rule)] for _ in range(200) if (strike := call(faults)) is not None]
+    assert delays == again
+    assert 0.5 <= min(delays) < 0.7 and 2.8 < max(delays) < 3 and len(set(delays)) > 190
+
+
+@pytest.mark.parametrize(
+    ("rule", "strikes"),
+    [
+        ({"operation": "list*"}, {"listJournals", "listLedgers"}),
+        ({"operation": "list?ournals"}, {"listJournals"}),
+        ({"operation": "LIST*"}, set()),
+        ({"operation": "list.*"}, set()),
+        ({"method": "POST"}, {"createJournal"}),
+        ({"caller": "vend*"}, {"listJournals", "createJournal"}),
+        ({"caller": "*"}, {"listJournals", "createJournal", "listLedgers"}),
+        ({"api": "credits"}, set()),
+        ({"api": "billing", "operation": "*", "method": "GET", "caller": "client"}, {"listLedgers"}),
+    ],
+)
+def test_calls_are_chosen_by_who_calls_what(rule: Mapping[str, Any], strikes: set[str]) -> None:
+    faults = made({"kind": "drop", **rule})
+    calls = [
+        ("listJournals", "GET", "vendor"),
+        ("createJournal", "POST", "vendor"),
+        ("listLedgers", "GET", "client"),
+        ("readLedger", "DELETE", ""),
+    ]
+    assert {each[0] for each in calls if call(faults, *each) is not None} == strikes
+
+
+def test_who_calls_is_asked_only_where_a_rule_wants_it_and_only_once() -> None:
+    asked: list[int] = []
+
+    def caller() -> str:
+        asked.append(1)
+        return "vendor"
+
+    plain = made({"kind": "drop", "operation": "listJournals"}, {"kind": "drop", "caller": "vendor", "method": "PUT"})
+    plain.strike(api="billing", operation="listJournals", method="GET", caller=caller)
+    assert asked == []
+    both = made({"kind": "stale", "caller": "client"}, {"kind": "drop", "caller": "vendor"})
+    assert both.strike(api="billing", operation="listJournals", method="GET", caller=caller) is not None
+    assert asked == [1]
+
+
+def test_a_window_opens_and_closes_by_the_clock_of_the_sandbox() -> None:
+    clock = Clock(START)
+    faults = Faults(1, clock)
+    faults.add({"kind": "drop", "from": "2026-03-16T10:00:00+01:00", "until": "2026-03-16T09:30:00Z"})
+    faults.add({"kind": "latency", "seconds": 1, "from": "2026-03-17"})
+    assert pattern(faults, 1) == [("fault-1",)]
+    clock.advance(timedelta(minutes=30))
+    assert pattern(faults, 1) == [()]
+    clock.advance(timedelta(days=1))
+    assert pattern(faults, 1) == [("fault-2",)]
+
+
+def test_only_readings_are_stale() -> None:
+    faults = made({"kind": "stale"})
+    assert call(faults, method="POST") is None
+    assert call(faults, method="HEAD") is not None
+
+
+def test_a_reset_keeps_what_stays_and_begins_it_anew() -> None:
+    faults = made({"kind": "drop", "share": 0.5}, {"kind": "drop", "share": 0.5, "stays": True, "count": 4})
+    first = [each[-1:] == ("fault-2",) for each in pattern(faults)]
+    faults.reset()
+    (kept,) = faults
+    assert (kept.id, kept.calls, kept.struck) == ("fault-2", 0, 0)
+    assert faults.add({"kind": "drop"}).id == "fault-3"
+    faults.drop("fault-3")
+    alone = [bool(each) for each in pattern(faults)]
+    assert sum(alone) == 4 and any(first)
+    assert faults.clear() == 1
+    assert faults.add({"kind": "drop"}).id == "fault-1"
+
+
+def test_there_is_room_for_so_many_rules_and_so_many_bytes() -> None:
+    full = made(*[{"kind": "drop"}] * faults.MOST)
+    with pytest.raises(Conflict, match=r"^there are 100 faults already; switch some off"):
+        full.add({"kind": "drop"})
+    heavy = made(*[{"kind": "status", "status": 500, "body": "x" * faults.BODY}] * 10)
+    with pytest.raises(Conflict, match="together may have 1000000 bytes"):
+        heavy.add({"kind": "status", "status": 500, "body": "x"})
+    heavy.drop("fault-3")
+    heavy.add({"kind": "status", "status": 500, "body": "x"})
+
+
+# By the server's own API
+
+
+def on(client: Client, **rule: Any) -> Answer:
+    """Switch a fault on; the answer of the server."""
+    rule = {name.rstrip("_"): value for name, value in rule.items()}
+    answer = client.post("//__mock__/faults", rule)
+    assert answer.status == 201, answer
+    return answer
+
+
+def test_faults_are_listed_with_how_often_they_struck_and_switched_off(vendor: Client) -> None:
+    said = {"kind": "status", "status": 503, "operation": "listJournals", "count": 1, "from": "2020-01-01"}
+    assert vendor.post("//__mock__/faults", said).json == {"id": "fault-1", "calls": 0, "struck": 0, "rule": said}
+    on(vendor, kind="rate-limit", operation="get*")
+    assert [vendor.get("/journals").status for _ in range(3)] == [503, 200, 200]
+    listed = vendor.get("//__mock__/faults").json["faults"]
+    assert [(each["id"], each["calls"], each["struck"]) for each in listed] == [("fault-1", 3, 1), ("fault-2", 0, 0)]
+    assert vendor.delete("//__mock__/faults/fault-1").status == 204
+    assert vendor.delete("//__mock__/faults/fault-1").status == 404
+    assert vendor.delete("//__mock__/faults").json == {"dropped": 1}
+    assert vendor.get("//__mock__/faults").json == {"faults": []}
+
+
+def test_a_fault_stays_in_its_sandbox(app: MockServer, vendor: Client) -> None:
+    box = Client(app, f"{app.token('vendor')}@faulty")
+    on(box, kind="status", status=500)
+    assert (box.get("/journals").status, vendor.get("/journals").status) == (500, 200)
+    assert vendor.get("//__mock__/faults").json == {"faults": []}
+    vendor.delete("//__mock__/faults")
+    assert box.get("/journals").status == 500
+    box.post("//__mock__/reset")
+    assert box.get("/journals").status == 200
+
+
+def test_the_pages_of_the_server_itself_meet_no_fault(vendor: Client) -> None:
+    on(vendor, kind="drop")
+    assert vendor.get("//__mock__/jobs").status == 200
+    assert vendor.get("/openapi.json").status == 200
+    assert vendor.get("/nothing").status == 404
+    assert vendor.request("OPTIONS", "/journals").status == 204
+
+
+@pytest.mark.parametrize(
+    ("place", "rule"),
+    [
+        ("kind", {}),
+        ("kind", {"kind": "flood"}),
+        ("kind", {"kind": "latency"}),
+        ("kind", {"kind": "latency", "least": 1}),
+        ("kind", {"kind": "latency", "seconds": 1, "least": 1, "most": 2}),
+        ("kind", {"kind": "status"}),
+        ("kind", {"kind": "slow"}),
+        ("body", {"kind": "drop", "typo": 1}),
+        ("body", {"kind": "drop", "body": "x"}),
+        ("seconds", {"kind": "drop", "seconds": 1}),
+        ("seconds", {"kind": "latency", "seconds": 300.1}),
+        ("seconds", {"kind": "latency", "seconds": -1}),
+        ("seconds", {"kind": "latency", "seconds": "1"}),
+        ("least", {"kind": "latency", "least": 2, "most": 1}),
+        ("most", {"kind": "latency", "least": 2, "most": 1e99}),
+        ("status", {"kind": "status", "status": 100}),
+        ("status", {"kind": "status", "status": 304}),
+        ("status", {"kind": "status", "status": 600}),
+        ("status", {"kind": "status", "status": True}),
+        ("status", {"kind": "status", "status": 503.5}),
+        ("body", {"kind": "status", "status": 204, "body": "x"}),
+        ("body", {"kind": "status", "status": 500, "body": "x" * 100_001}),
+        ("body", {"kind": "status", "status": 500, "body": ["ä" * 50_000]}),
+        ("headers", {"kind": "status", "status": 500, "headers": []}),
+        ("headers", {"kind": "status", "status": 500, "headers": {f"X-{n}": "" for n in range(21)}}),
+        ("headers.X-A", {"kind": "status", "status": 500, "headers": {"X-A": "a\r\nX-B: b"}}),
+        ("headers.X-A", {"kind": "status", "status": 500, "headers": {"X-A": "a\0"}}),
+        ("headers.X-A", {"kind": "status", "status": 500, "headers": {"X-A": " a"}}),
+        ("headers.X-A", {"kind": "status", "status": 500, "headers": {"X-A": "\u0141"}}),
+        ("headers.X-A", {"kind": "status", "status": 500, "headers": {"X-A": 1}}),
+        ("headers", {"kind": "status", "status": 500, "headers": {"X A": "a"}}),
+        ("headers", {"kind": "status", "status": 500, "headers": {"X:\r\n": "a"}}),
+        ("headers", {"kind": "status", "status": 500, "headers": {"": "a"}}),
+        ("headers.x-a", {"kind": "status", "status": 500, "headers": {"X-A": "a", "x-a": "b"}}),
+        ("headers.Content-Length", {"kind": "status", "status": 500, "headers": {"Content-Length": "1"}}),
+        ("headers.connection", {"kind": "status", "status": 500, "headers": {"connection": "close"}}),
+        ("headers.Transfer-Encoding", {"kind": "status", "status": 500, "headers": {"Transfer-Encoding": "chunked"}}),
+        ("headers.Content-Type", {"kind": "status", "status": 500, "headers": {"Content-Type": "text/html"}}),
+        ("retryAfter", {"kind": "rate-limit", "retryAfter": -1}),
+        ("part", {"kind": "cut", "part": 1}),
+        ("bytesPerSecond", {"kind": "slow", "bytesPerSecond": 0}),
+        ("api", {"kind": "drop", "api": "biling"}),
+        ("operation", {"kind": "drop", "operation": "listJurnals"}),
+        ("operation", {"kind": "drop", "operation": "*" * 101}),
+        ("operation", {"kind": "drop", "operation": ""}),
+        ("operation", {"kind": "drop", "operation": "[[a&&b--~~"}),
+        ("caller", {"kind": "drop", "caller": "nobody-known"}),
+        ("caller", {"kind": "drop", "caller": "*a" * 50}),
+        ("method", {"kind": "drop", "method": "get"}),
+        ("share", {"kind": "drop", "share": 1.1}),
+        ("after", {"kind": "drop", "after": 0.5}),
+        ("count", {"kind": "drop", "count": 0}),
+        ("from", {"kind": "drop", "from": "tomorrow"}),
+        ("from", {"kind": "drop", "from": "9999-12-31T23:59:59-23:59"}),
+        ("until", {"kind": "drop", "from": "2026-03-17", "until": "2026-03-17"}),
+        ("stays", {"kind": "drop", "stays": "yes"}),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: str, rule: Mapping[str, Any]) -> None:
+    answer = vendor.post("//__mock__/faults", rule)
+    assert answer.status == 400
+    assert place in answer.json["errors"], answer.json
+    assert "\r" not in answer.json["detail"]
+    assert vendor.get("//__mock__/faults").json == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("rule", "mend"),
+    [
+        ({"kind": "latency", "status": 503}, "Status: a fault of the kind latency has no such member; it has seconds"),
+        ({"kind": "latency"}, "Kind: latency wants seconds, or least and most."),
+        ({"kind": "drop", "operation": "listJurnals"}, "Operation: no operation is 'listJurnals'; did you mean"),
+        ({"kind": "drop", "api": "biling"}, "Api: 'biling' is not served; did you mean billing?"),
+        ({"kind": "drop", "from": "noon"}, "From: must be a date-time, such as 2026-03-31T09:00:00Z, or a date."),
+    ],
+)
+def test_a_refusal_tells_the_mend(vendor: Client, rule: Mapping[str, Any], mend: str) -> None:
+    assert mend in vendor.post("//__mock__/faults", rule).json["detail"]
+
+
+# What a caller sees
+
+
+@cache
+def everything() -> MockServer:
+    return create_app()
+
+
+PAGES = {
+    "billing": ("operations", "//public/v1/billing/journals"),
+    "accounts": ("finance", "//v1/finance/accounts"),
+    "credits": ("auditor", f"//billing/{STAGING}/credits/list"),
+}
+
+
+@pytest.mark.parametrize("status", [400, 418, 429, 500, 503, 599])
+@pytest.mark.parametrize("api", PAGES)
+def test_a_status_comes_in_the_envelope_of_its_api_documented_or_not(api: str, status: int) -> None:
+    app = everything()
+    name, path = PAGES[api]
+    caller = Client(app, f"{app.token(name)}@envelope-{status}")
+    refused = Client(app, "no-such-token").get(path)
+    on(caller, kind="status", status=status, api=api, headers={"X-Served-By": "gateway-2"}, count=1)
+    answer = caller.get(path)
+    assert (answer.status, answer.headers["x-served-by"]) == (status, "gateway-2")
+    assert answer.headers["content-type"] == refused.headers["content-type"]
+    assert set(answer.json) <= set(refused.json) | {"errors"}
+    assert caller.get(path).status != status
+
+
+@pytest.mark.parametrize(
+    ("rule", "content", "media"),
+    [
+        (
+            {"status": 502, "body": "<h1>Bad gateway</h1>", "headers": {"Content-Type": "text/html"}},
+            b"<h1>",
+            "text/html",
+        ),
+        ({"status": 500, "body": "späť"}, "späť".encode(), "text/plain; charset=utf-8"),
+        ({"status": 500, "body": {"a": [1.5, None]}}, b'{"a":[1.5,null]}', "application/json"),
+        (
+            {"status": 200, "body": "{not json", "headers": {"content-type": "application/json"}},
+            b"{not",
+            "application/json",
+        ),
+        ({"status": 500, "body": ""}, b"", None),
+        ({"status": 202}, b"", None),
+        ({"status": 204}, b"", None),
+    ],
+)
+def test_an_answer_of_ones_own_comes_as_it_is(
+    vendor: Client, rule: Mapping[str, Any], content: bytes, media: str | None
+) -> None:
+    on(vendor, kind="status", **rule)
+    answer = vendor.get("/journals")
+    assert (answer.status, answer.headers.get("content-type")) == (rule["status"], media)
+    assert answer.content.startswith(content) and bool(answer.content) is bool(content)
+
+
+def test_a_rate_limit_says_when_to_come_again(vendor: Client) -> None:
+    on(vendor, kind="rate-limit", retryAfter=30, after=1)
+    assert [vendor.get("/journals").status for _ in range(2)] == [200, 429]
+    assert vendor.get("/journals").headers["retry-after"] == "30"
+
+
+def test_what_is_refused_by_a_fault_is_not_done_and_what_is_lost_is(app: MockServer, vendor: Client) -> None:
+    before = fingerprint(app.world)
+    on(vendor, kind="status", status=503, method="POST", count=1)
+    on(vendor, kind="drop", method="POST", count=1)
+    assert vendor.post("/journals", NEW).status == 503
+    with pytest.raises(ConnectionResetError):
+        vendor.post("/journals", NEW)
+    assert fingerprint(app.world) == before
+    total = vendor.get("/journals").json["$meta"]["pagination"]["total"]
+    on(vendor, kind="status", status=504, method="POST", count=1, lost=True)
+    on(vendor, kind="drop", method="POST", count=1, lost=True)
+    assert vendor.post("/journals", NEW).status == 504
+    with pytest.raises(ConnectionResetError):
+        vendor.post("/journals", NEW)
+    assert vendor.get("/journals").json["$meta"]["pagination"]["total"] == total + 2
+
+
+def test_faults_are_chosen_by_the_name_behind_the_token(app: MockServer, vendor: Client, operations: Client) -> None:
+    on(vendor, kind="status", status=503, caller="vend*")
+    assert (vendor.get("/journals").status, operations.get("/journals").status) == (503, 200)
+    assert Client(app, "no-such-token").get("/journals").status == 401
+
+
+def test_the_same_calls_in_two_sandboxes_meet_the_same_bytes(app: MockServer) -> None:
+    seen = []
+    for name in ("left", "right"):
+        box = Client(app, f"{app.token('vendor')}@{name}")
+        on(box, kind="status", status=503, share=0.5)
+        seen.append([box.get("/journals?limit=1").content for _ in range(20)])
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) > 1
+
+
+# Stale readings
+
+
+def test_a_stale_reading_shows_what_was_before_the_last_change(app: MockServer, vendor: Client) -> None:
+    first = vendor.get(DRAFT).content
+    vendor.put(DRAFT, {"name": "Second"})
+    second = vendor.get(DRAFT).content
+    vendor.put(DRAFT, {"name": "Third"})
+    after = fingerprint(app.world)
+    on(vendor, kind="stale")
+    assert first != second
+    assert [vendor.get(DRAFT).content for _ in range(2)] == [second, second]
+    assert vendor.put(DRAFT, {"name": "Fourth"}).json["name"] == "Fourth"
+    assert vendor.get(DRAFT).json["name"] == "Third"
+    vendor.delete("//__mock__/faults")
+    assert vendor.get(DRAFT).json["name"] == "Fourth"
+    assert fingerprint(app.world) != after
+
+
+def test_what_was_just_created_or_deleted_is_not_yet_seen_to_be(vendor: Client) -> None:
+    def listed() -> set[str]:
+        return {each["id"] for each in vendor.get("/journals?limit=1000").json["data"]}
+
+    created = vendor.post("/journals", NEW).json["id"]
+    on(vendor, kind="stale")
+    assert vendor.get(f"/journals/{created}").status == 404
+    assert created not in listed()
+    assert vendor.delete(f"/journals/{created}").status == 204
+    assert vendor.get(f"/journals/{created}").status == 200
+    assert created in listed()
+    vendor.delete("//__mock__/faults")
+    assert vendor.get(f"/journals/{created}").status == 404
+    assert created not in listed()
+
+
+def test_nothing_of_a_stale_reading_is_kept(app: MockServer, vendor: Client, operations: Client) -> None:
+    vendor.put(DRAFT, {"name": "Second"})
+    before = fingerprint(app.world)
+    on(vendor, kind="stale")
+    for path in (DRAFT, "/journals", f"{DRAFT}/charges", "/journals/BJO-0000-0000", "/ledgers?limit=3", "/statements"):
+        operations.get(path)
+    assert fingerprint(app.world) == before
+    vendor.delete("//__mock__/faults")
+    assert vendor.get(DRAFT).json["name"] == "Second"
+
+
+def test_refusals_of_stale_readings_are_told_apart_as_others_are(vendor: Client) -> None:
+    on(vendor, kind="stale", count=2)
+    assert len({vendor.get("/journals/BJO-0000-0000").json["traceId"] for _ in range(4)}) == 4
+
+
+def test_a_stale_reading_after_a_reset_shows_the_seed(app: MockServer, vendor: Client) -> None:
+    seed = vendor.get(DRAFT).content
+    vendor.put(DRAFT, {"name": "Second"})
+    vendor.put(DRAFT, {"name": "Third"})
+    vendor.post("//__mock__/reset")
+    on(vendor, kind="stale")
+    assert vendor.get(DRAFT).content == seed
+
+
+def rating(processing: str) -> tuple[MockServer, Client, str]:
+    """A server on which a ledger is being rated: who did it, and the path of the ledger."""
+    app = create_app("billing", processing=processing)
+    operations = Client(app, app.token("operations"))
+    id = next(row.record["id"] for row in app.world.layer.all("Ledger") if row.record["status"] == "Review")
+    assert operations.post(f"/ledgers/{id}/recalculate").json["status"] == "Rating"
+    return app, operations, f"/ledgers/{id}"
+
+
+@pytest.mark.parametrize("processing", ["immediate", "reads:1"])
+def test_a_stale_reading_runs_no_job_and_counts_as_none(processing: str) -> None:
+    app, operations, path = rating(processing)
+    before = fingerprint(app.world)
+    on(operations, kind="stale", count=3)
+    assert [operations.get(path).json["status"] for _ in range(3)] == ["Review"] * 3
+    assert fingerprint(app.world) == before
+    assert len(operations.get("//__mock__/jobs").json["jobs"]) == 1
+
+
+def test_a_job_that_is_due_is_left_to_a_request_that_is_not_stale() -> None:
+    app, operations, path = rating("after:60")
+    assert Client(app, app.token("vendor")).put(DRAFT, {"name": "Second"}).status == 200
+    app.world.clock.freeze()
+    app.world.clock.advance(timedelta(minutes=2))
+    before = fingerprint(app.world)
+    on(operations, kind="stale", count=1)
+    assert operations.get(path).json["status"] == "Rating"
+    assert fingerprint(app.world) == before
+    assert operations.get(path).json["status"] == "Review"
+
+
+def test_a_reading_is_no_change_that_a_stale_one_could_take_back() -> None:
+    _, operations, path = rating("reads:9")
+    assert operations.get(path).json["status"] == "Rating"
+    on(operations, kind="stale")
+    assert operations.get(path).json["status"] == "Review"
+
+
+def test_a_job_in_the_past_is_not_read_nearer_to_its_end_and_nobody_keeps_it() -> None:
+    app, operations, path = rating("reads:2")
+    assert Client(app, app.token("vendor")).put(DRAFT, {"name": "Second"}).status == 200
+    told: list[object] = []
+    app.world.keeper = lambda *said: told.append(said)
+    on(operations, kind="stale", count=5)
+    assert [operations.get(path).json["status"] for _ in range(5)] == ["Rating"] * 5
+    assert told == []
+    assert [operations.get(path).json["status"] for _ in range(3)] == ["Rating", "Rating", "Review"]
+    assert told
+
+
+# On the wire
+
+
+async def _delivered(reply: Reply, strike: Strike, method: str = "GET") -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    try:
+        await deliver(send, {"method": method}, reply, strike)
+    except ConnectionResetError:
+        sent.append({"type": "reset"})
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("strike", "reply", "method", "types", "content"),
+    [
+        (Strike(drop=True), Reply(200, b"12345678"), "GET", ["reset"], b""),
+        (Strike(cut=0.5), Reply(200, b"12345678"), "GET", ["start", "body", "reset"], b"1234"),
+        (Strike(cut=0.99), Reply(200, b"1"), "GET", ["start", "body", "reset"], b""),
+        (Strike(cut=0.5), Reply(204, b"", None), "DELETE", ["reset"], b""),
+        (Strike(cut=0.5), Reply(200, b"12345678"), "HEAD", ["reset"], b""),
+        (Strike(rate=1000), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
+        (Strike(rate=10), Reply(200, b"12"), "GET", ["start", "body", "body"], b"12"),
+        (Strike(rate=1), Reply(200, b"12"), "HEAD", ["start", "body"], b""),
+        (Strike(rate=1), Reply(204, b"", None), "GET", ["start", "body"], b""),
+        (Strike(delay=1), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
+    ],
+)
+def test_without_a_connection_to_close_an_answer_is_broken_off_all_the_same(
+    strike: Strike, reply: Reply, method: str, types: list[str], content: bytes
+) -> None:
+    sent = asyncio.run(_delivered(reply, strike, method))
+    assert [each["type"].rpartition(".")[2] for each in sent] == types
+    assert b"".join(each.get("body", b"") for each in sent) == content
+    if types[-1] == "body":
+        assert not sent[-1].get("more_body", False)
+    if types[0] == "start" and reply.status != 204:
+        assert (b"content-length", b"%d" % len(reply.body)) in sent[0]["headers"]
+
+
+def test_no_slow_answer_takes_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("mockserver.faults.asyncio", SimpleNamespace(sleep=sleep))
+    sent = asyncio.run(_delivered(Reply(200, b"x" * 1_000_000), Strike(rate=1)))
+    assert sum(slept) == pytest.approx(300)
+    assert len(sent) < 3_100
+
+
+class Connection:
+    """A request as uvicorn knows it, which tells what became of its connection."""
+
+    def __init__(self, *, stays: int = 100) -> None:
+        self.transport = self
+        self.disconnected = False
+        self.heard: list[str] = []
+        self._stays = stays
+
+    async def send(self, message: Any) -> None:
+        self.heard.append(message["type"].rpartition(".")[2])
+        self.disconnected = len(self.heard) >= self._stays
+
+    def close(self) -> None:
+        self.heard.append("close")
+
+    def abort(self) -> None:
+        self.heard.append("abort")
+
+
+@pytest.mark.parametrize(
+    ("strike", "stays", "heard"),
+    [
+        (Strike(drop=True), 100, ["abort"]),
+        # Closed, not aborted: what was written and is not yet on its way must still arrive.
+        (Strike(cut=0.5), 100, ["start", "body", "close"]),
+        (Strike(rate=1000), 3, ["start", "body", "body"]),
+    ],
+)
+def test_a_connection_is_closed_as_the_fault_wants_it_and_not_written_to_when_it_is_gone(
+    strike: Strike, stays: int, heard: list[str]
+) -> None:
+    connection = Connection(stays=stays)
+    asyncio.run(deliver(connection.send, {"method": "GET"}, Reply(200, b"x" * 1_000), strike))
+    assert connection.heard == heard
+    assert connection.disconnected
+
+
+SERVERS = [("httptools", "asyncio"), ("h11", "asyncio"), ("httptools", "uvloop"), ("h11", "uvloop")]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids="-".join)
+def address(built: MockServer, request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    """The application behind a real server, on a free port of the loopback."""
+    protocol, loop = request.param
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        built, http=protocol, loop=loop, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield listener.getsockname()[:2]
+    server.should_exit = True
+    thread.join(10)
+    listener.close()
+
+
+@pytest.fixture
+def wire(address: tuple[str, int], app: MockServer) -> Iterator[httpx.Client]:
+    """A client of the server, of whose own pages it asks as of the APIs'."""
+    headers = {"Authorization": f"Bearer {app.token('vendor')}"}
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}", headers=headers, timeout=20, trust_env=False) as it:
+        yield it
+        it.delete("/__mock__/faults")
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the server says of itself on its terminal."""
+    said: list[str] = []
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler, logger = Heard(), logging.getLogger("uvicorn.error")
+    logger.addHandler(handler)
+    yield said
+    logger.removeHandler(handler)
+
+
+def switch(wire: httpx.Client, **rule: Any) -> None:
+    assert wire.post("/__mock__/faults", json=rule).status_code == 201
+
+
+def test_a_dropped_connection_is_seen_as_one(wire: httpx.Client, complaints: list[str]) -> None:
+    switch(wire, kind="drop", operation="listJournals", count=2)
+    for _ in range(2):
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            wire.get(f"{BASE}/journals")
+    assert wire.get(f"{BASE}/journals").status_code == 200
+    assert complaints == []
+
+
+def test_a_dropped_upload_is_seen_as_one_and_done_where_only_the_answer_is_lost(
+    wire: httpx.Client, complaints: list[str]
+) -> None:
+    total = wire.get(f"{BASE}/journals").json()["$meta"]["pagination"]["total"]
+    switch(wire, kind="drop", method="POST", count=1)
+    switch(wire, kind="drop", method="POST", count=1, lost=True)
+    for _ in range(2):
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)):
+            wire.post(f"{BASE}/journals", json=NEW)
+    assert wire.get(f"{BASE}/journals").json()["$meta"]["pagination"]["total"] == total + 1
+    assert complaints == []
+
+
+@pytest.mark.parametrize("part", [0, 0.25, 0.999])
+def test_a_cut_body_says_how_long_it_was_to_be(
+    wire: httpx.Client, address: tuple[str, int], complaints: list[str], part: float
+) -> None:
+    whole = wire.get(f"{BASE}/journals?limit=1000").content
+    switch(wire, kind="cut", part=part, count=2)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+        wire.get(f"{BASE}/journals?limit=1000")
+    connection = http.client.HTTPConnection(*address, timeout=20)
+    connection.request("GET", f"{BASE}/journals?limit=1000", headers=dict(wire.headers) | {"Accept-Encoding": ""})
+    answer = connection.getresponse()
+    assert (answer.status, int(answer.headers["Content-Length"])) == (200, len(whole))
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        answer.read()
+    assert caught.value.partial == whole[: int(len(whole) * part)]
+    connection.close()
+    assert wire.get(f"{BASE}/journals?limit=1000").content == whole
+    assert complaints == []
+
+
+def test_a_slow_body_is_whole_and_takes_its_time(wire: httpx.Client) -> None:
+    whole = wire.get(f"{BASE}{DRAFT}").content
+    switch(wire, kind="slow", bytesPerSecond=len(whole) * 2, count=1)
+    begun = time.monotonic()
+    with wire.stream("GET", f"{BASE}{DRAFT}") as answer:
+        pieces = list(answer.iter_raw())
+    assert b"".join(pieces) == whole
+    assert len(pieces) > 2
+    assert time.monotonic() - begun >= 0.45
+    assert wire.get(f"{BASE}{DRAFT}").content == whole
+
+
+def test_whoever_waits_keeps_nobody_waiting(wire: httpx.Client) -> None:
+    switch(wire, kind="latency", seconds=1.5, operation="listJournals", count=1)
+    taken: list[float] = []
+    begun = time.monotonic()
+
+    def wait() -> None:
+        assert httpx.get(f"{wire.base_url}{BASE}/journals", headers=wire.headers, trust_env=False).status_code == 200
+        taken.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not wire.get("/__mock__/faults").json()["faults"][0]["struck"]:
+        pass
+    assert wire.get(f"{BASE}{DRAFT}").status_code == 200
+    others = time.monotonic() - begun
+    thread.join(20)
+    assert taken[0] >= 1.5 > others
+
+
+def test_a_client_that_leaves_a_slow_answer_hurts_nobody(
+    wire: httpx.Client, address: tuple[str, int], complaints: list[str]
+) -> None:
+    switch(wire, kind="slow", bytesPerSecond=100, count=1)
+    with socket.create_connection(address, timeout=5) as connection:
+        token = wire.headers["Authorization"]
+        connection.sendall(f"GET {BASE}{DRAFT} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\r\n".encode())
+        assert connection.recv(20).startswith(b"HTTP/1.1 200")
+    assert wire.get(f"{BASE}{DRAFT}").status_code == 200
+    assert complaints == []
+
+
+def test_headers_that_a_rule_may_have_reach_the_client(wire: httpx.Client) -> None:
+    headers = {"X-Empty": "", "X-Odd!#$%&'*+.^_`|~": "a\tb c", "Set-Cookie": "a=b; Path=/"}
+    switch(wire, kind="status", status=599, body={"a": 1}, headers=headers, count=1)
+    answer = wire.get(f"{BASE}/journals")
+    assert (answer.status_code, json.loads(answer.content)) == (599, {"a": 1})
+    assert {name: answer.headers[name] for name in headers} == headers
