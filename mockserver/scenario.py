@@ -24,6 +24,10 @@ from mockserver import wire
 _HERE = Path(__file__).parent
 HOME = _HERE / "fixtures" if (_HERE / "fixtures").is_dir() else _HERE.parent / "fixtures"
 """Where the named scenarios lie."""
+AND = "+"
+"""What stands between the names of several that are laid over one another: `month-end+shortfalls`."""
+TRY = "Try: "
+"""What a line of `about` begins with that says what to try."""
 
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -38,6 +42,7 @@ MAX_ALIASES = 100
 MAX_VALUES = 200_000
 MAX_SIZE = 1_000_000
 MAX_LOCALES = 3  # each costs about 25 ms at every start
+MAX_BASES = 8
 
 _KEYS = ("extends", "about", "now", "seed", "locale", "sizes", "callers", "pins")
 CALLER = ("api", "token", "role", "account", "user", "expires")
@@ -157,6 +162,11 @@ class Scenario:
     pins: tuple[Pin, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def tries(self) -> tuple[str, ...]:
+        """What `about` says to try, a line each."""
+        return tuple(line.removeprefix(TRY) for line in self.about.splitlines() if line.startswith(TRY))
+
     def fault(self, path: str, problem: str) -> ScenarioError:
         """The error that names one place of the file."""
         return ScenarioError(f"{self.places.get(path, self.name)}: {path}: {problem}")
@@ -172,12 +182,27 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in HOME.glob("*.yaml")))
 
 
-def load(name: str | Path) -> Scenario:
-    """A named scenario, or the one in a file (anything with a slash or a suffix is a file).
+def named(text: str) -> str:
+    """The one name of what `text` names, a scenario that comes with the project or several: `b+a` is `a+b`.
 
     Raises ScenarioError.
     """
-    scenario = _load(_locate(name, Path()), ())
+    return AND.join(path.stem for path in _located(text, Path(), files=False))
+
+
+def load(name: str | Path) -> Scenario:
+    """A named scenario, several with a plus between them, or the one in a file (with a slash or a suffix it is one).
+
+    Raises ScenarioError.
+    """
+    files = _gathered(name)
+    scenario = Scenario(name="")
+    for file in files:
+        scenario = _over(scenario, file)
+    words = _standing(files)
+    _check_agreement(words)
+    scenario = replace(scenario, about=_about(words), sizes=_sizes(scenario.sizes, words))
+    _check_tokens(scenario.callers, [file.name for file in files])
     if not scenario.callers:
         raise ScenarioError(
             f"{scenario.name}: callers: nobody could call; name one, or start from the default cast: extends: default."
@@ -218,53 +243,154 @@ class _Lines(Mapping[str, int]):
         return sum(1 for _ in self)
 
 
-# Reading one file
+# Files and what they lie over
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _File:
+    """A file as it was read; below: everything that it lies over."""
+
     name: str
     values: Mapping[str, Any]
     lines: Mapping[str, int]
+    below: frozenset[_File] = frozenset()
+
+    def over(self, bases: Sequence[_File]) -> _File:
+        return replace(self, below=frozenset(bases).union(*(each.below for each in bases)))
 
     def fault(self, path: str, problem: str) -> ScenarioError:
         line = self.lines.get(path)
         return ScenarioError(f"{self.name}{f':{line}' if line else ''}: {path + ': ' if path else ''}{problem}")
 
 
-def _locate(name: str | Path, base: Path) -> Path:
+def _located(name: str | Path, base: Path, *, files: bool = True) -> list[Path]:
+    """Where a scenario lies, or several, whose order is that of their names, so that it makes no difference."""
     text = str(name)
-    if "/" in text or "\\" in text or Path(text).suffix or text in (".", ".."):
-        return base / text
-    if text not in names():
-        mend = f" A file of your own is named with its suffix: ./{text}.yaml" if text.strip() else ""
-        raise ScenarioError(f"no scenario {text!r}; {nearest(text, names())}{mend}")
-    return HOME / f"{text}.yaml"
+    if files and ("/" in text or "\\" in text or Path(text).suffix or text in (".", "..")):
+        return [base / text]
+    parts = sorted(set(text.split(AND)))
+    if len(parts) > MAX_BASES:
+        raise ScenarioError(f"no scenario of {len(parts)} others; lay {MAX_BASES} over one another at most.")
+    there = names()
+    for each in parts:
+        if each not in there:
+            mend = f" A file of your own is named with its suffix: ./{each}.yaml" if files and each.strip() else ""
+            raise ScenarioError(f"no scenario {each[:80]!r}; {nearest(each[:80], there)}{mend}")
+    return [HOME / f"{each}.yaml" for each in parts]
 
 
-def _load(path: Path, chain: tuple[Path, ...]) -> Scenario:
-    if path.resolve() in chain:
+def _gathered(name: str | Path) -> list[_File]:
+    """The files that make a scenario, each once, and after all that it lies over; the scenario itself is last."""
+    known: dict[Path, _File] = {}
+    tops = [_gather(path, (), known) for path in _located(name, Path())]
+    if len(tops) > 1:
+        whole = _File(AND.join(each.name.removesuffix(".yaml") for each in tops), {}, {}).over(tops)
+        return [*known.values(), whole]
+    return [*known.values()]
+
+
+def _gather(path: Path, chain: tuple[Path, ...], known: dict[Path, _File]) -> _File:
+    place = path.resolve()
+    if place in chain:
         loop = " -> ".join(each.name for each in (*chain, path))
         raise ScenarioError(f"{path.name}: extends: goes round in a circle ({loop}); take one of them out.")
-    file = _read(path)
-    for key in file.values:
-        if key not in _KEYS:
-            raise file.fault(key, f"unknown; {nearest(key, _KEYS)}")
-    base = Scenario(name=file.name)
-    if "extends" in file.values:
-        parent = _text(file, "extends", file.values["extends"])
+    if place not in known:
+        file = _read(path)
+        for key in file.values:
+            if key not in _KEYS:
+                raise file.fault(key, f"unknown; {nearest(key, _KEYS)}")
+        known[place] = file.over([_gather(each, (*chain, place), known) for each in _bases(file, path)])
+    return known[place]
+
+
+def _bases(file: _File, path: Path) -> Iterator[Path]:
+    if "extends" not in file.values:
+        return
+    said = _texts(file, "extends", file.values["extends"])
+    several = (said,) if isinstance(said, str) else said
+    if not 1 <= len(several) <= MAX_BASES:
+        raise file.fault("extends", f"names {len(several)}; name 1 to {MAX_BASES}.")
+    for each in several:
         try:
-            base = replace(_load(_locate(parent, path.parent), (*chain, path.resolve())), name=file.name)
+            yield from _located(each, path.parent)
         except ScenarioError as error:
-            # An error in the base itself already names its own place.
-            raise (file.fault("extends", str(error)) if str(error).startswith("no scenario") else error) from None
-    return _over(base, file)
+            raise file.fault("extends", str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a file says of one thing, and where."""
+
+    file: _File
+    path: str
+    value: Any
+
+    @property
+    def place(self) -> str:
+        return f"{self.file.name}:{self.file.lines.get(self.path, 1)}"
+
+
+_Words = Mapping[tuple[str, ...], Sequence[_Word]]
+_TOGETHER = ("about", "sizes")
+"""Of what each file may say its own: the words are joined, the largest size is taken."""
+
+
+def _standing(files: Sequence[_File]) -> _Words:
+    """Thing -> what is said of it, but for what a file that lies over it says otherwise."""
+    found: dict[tuple[str, ...], list[_Word]] = {}
+    for file in files:
+        for thing, path, value in _said(file):
+            # What one file says twice is its API's to refuse, which knows whether it may.
+            left = [word for word in found.get(thing, ()) if word.file is not file and word.file not in file.below]
+            found[thing] = [*left, _Word(file, path, value)]
+    return found
+
+
+def _said(file: _File) -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    """(thing, path, value) of everything that another file could say otherwise."""
+    values = file.values
+    for key in ("about", "now", "seed", "locale"):
+        if key in values:
+            yield (key,), key, values[key]
+    for api, each in (values.get("sizes") or {}).items():
+        for what, count in (each or {}).items():
+            yield ("sizes", api, what), f"sizes.{api}.{what}", count
+    for name, row in (values.get("callers") or {}).items():
+        yield ("callers", name), f"callers.{name}", row
+    for at, pin in enumerate(values.get("pins") or ()):
+        for member in pin if "id" in pin else ():
+            yield ("pins", pin["entity"], pin["id"], member), f"pins[{at}].{member}", pin[member]
+
+
+def _about(words: _Words) -> str:
+    """What the files say of themselves, but for those that another lies over that says so, too."""
+    return "\n".join(dict.fromkeys(word.value.strip() for word in words.get(("about",), ())))
+
+
+def _sizes(sizes: Mapping[str, Mapping[str, int]], words: _Words) -> Mapping[str, Mapping[str, int]]:
+    """Each size; of several that do not lie over one another the largest, since a size says how many at least."""
+    made = {
+        api: {what: max(word.value for word in words["sizes", api, what]) for what in each}
+        for api, each in sizes.items()
+    }
+    return MappingProxyType({api: MappingProxyType(each) for api, each in made.items()})
+
+
+def _check_agreement(words: _Words) -> None:
+    """See that no two files say one thing otherwise where neither lies over the other."""
+    for thing, (first, *others) in words.items():
+        for word in others:
+            if thing[0] not in _TOGETHER and word.value != first.value:
+                which = f"{thing[1]} {thing[2]}: " if thing[0] == "pins" else ""
+                raise word.file.fault(
+                    word.path, f"{which}{first.place} says otherwise; mend one of them, or say it in a file over both."
+                )
 
 
 def _over(base: Scenario, file: _File) -> Scenario:
     """The base with everything that the file says laid over it."""
     values = file.values
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"name": file.name}
     if "about" in values:
         changes["about"] = _text(file, "about", values["about"])
     if "now" in values:
@@ -286,7 +412,6 @@ def _over(base: Scenario, file: _File) -> Scenario:
             sizes[api][what] = _whole(file, f"sizes.{api}.{what}", count, MAX_SIZE)
     cast = {part.name: part for part in base.callers}
     cast |= {part.name: part for part in _cast(file, values.get("callers"))}
-    _check_tokens(cast.values(), file.name)
     places = {
         **base.places,
         **{path: f"{file.name}:{line}" for path, line in file.lines.items() if not path.startswith("pins")},
@@ -294,7 +419,7 @@ def _over(base: Scenario, file: _File) -> Scenario:
     return replace(
         base,
         **changes,
-        sizes=MappingProxyType({api: MappingProxyType(each) for api, each in sizes.items()}),
+        sizes=sizes,
         callers=tuple(cast.values()),
         pins=tuple(_laid(base.pins, list(_pins(file, values.get("pins"))))),
         places=MappingProxyType(places),
@@ -331,10 +456,10 @@ def _expiry(file: _File, path: str, text: str) -> str:
     return text
 
 
-def _check_tokens(cast: Iterable[Part], latest: str) -> None:
+def _check_tokens(cast: Iterable[Part], files: Sequence[str]) -> None:
     """No two callers have one token; at fault is the one that the latest file says, or that comes further down."""
     holders: dict[str, Part] = {}
-    for part in sorted(cast, key=lambda part: (part.file == latest, part.line)):
+    for part in sorted(cast, key=lambda part: (files.index(part.file), part.line)):
         if part.token in holders:
             raise part.fault(f"has the token of {holders[part.token].name}; give each a token of its own.")
         holders[part.token] = part
@@ -366,6 +491,9 @@ def _pins(file: _File, raw: Any) -> Iterator[Pin]:
             if key in row:
                 _text(file, f"{path}.{key}", row[key])
         yield Pin(row["entity"], row.get("id"), members, file.name, path, _Lines(file.lines, path), row.get("api"))
+
+
+# Reading one file
 
 
 def _text(file: _File, path: str, value: Any) -> str:

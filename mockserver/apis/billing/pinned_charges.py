@@ -11,13 +11,17 @@ from typing import Any
 from mockserver import ids
 from mockserver.apis.billing.charges import JOURNAL_STEP as STEP
 from mockserver.apis.billing.custom_ledgers import STEP as ROW_STEP
+from mockserver.apis.billing.shared import without
 from mockserver.apis.billing.stage import Stage
 from mockserver.apis.billing.usage import Line, Source
 from mockserver.apis.billing.wishes import Bundle, Wish
+from mockserver.scenario import nearest
 from mockserver.store import Record
 
 IN_LINE = ("externalIds", "search", "period", "quantity", "price", "description", "segment")
 SOURCES = ("subscription", "asset", "agreement")
+# What a charge may be in error for want of, under review.
+GONE = ("source", "agreement", "item", "order", "allocations")
 
 
 class PinnedCharges:
@@ -51,9 +55,28 @@ class PinnedCharges:
         if "order" in said:
             order = {"criteria": "order.id", "value": said["order"]["id"]}
             members["search"] = {**members.get("search", {}), "order": order}
-        line = Line(source, None, wish.status == "Error", members)
+        line = Line(source, None, wish.status == "Error", members, self._gone(wish, said, source))
         self._wishes[line] = wishes
         return line
+
+    def check_gone(self, bundle: Bundle, *, is_reviewed: bool) -> None:
+        """See that nothing is gone where nobody would find it missing. Raises ScenarioError."""
+        for wish in bundle.charges:
+            if "gone" in wish.said and not is_reviewed:
+                raise wish.fault("is missed under review only; let its journal be in Review, or further on.", "gone")
+
+    def _gone(self, wish: Wish, said: Mapping[str, Any], source: Source) -> str:
+        """What of a charge in error is gone from the catalog, if the pin says so. Raises ScenarioError."""
+        gone = str(said.get("gone", ""))
+        if gone and gone not in GONE:
+            raise wish.fault(f"{gone[:40]!r} cannot go; {nearest(gone, GONE)}", "gone")
+        if gone and wish.status != "Error":
+            raise wish.fault("what misses something is in error; say status: Error, too.", "gone")
+        if gone == "order" and "order" not in said:
+            raise wish.fault("it names no order; name the one that is gone, as its order.", "gone")
+        if gone == "allocations" and not self._parts(source):
+            raise wish.fault(f"{source.record['id']} is not split; name a source that is.", "gone")
+        return gone
 
     def _parts(self, source: Source) -> int:
         """How many shares a charge of this source has."""
@@ -105,7 +128,9 @@ class PinnedCharges:
         named = next((name for name in SOURCES if name in said), None)
         if named is not None:
             record = said[named]
-            owner = record if named == "agreement" else self._stage.history.get("Agreement", record["agreement"]["id"])
+            owner = record if named == "agreement" else self._stage.layer.get("Agreement", record["agreement"]["id"])
+            if owner is None:
+                raise wish.fault(f"{record['agreement']['id']} is gone by then; name another, or none.", named)
             source = Source(named.capitalize(), record, owner, catalog.item(owner))
         elif is_split:
             source = usage.source(arrangements.split(authorization), whole=True)
@@ -141,14 +166,37 @@ class PinnedCharges:
             parent = {**child["parent"], "id": id}
             layer.put("Charge", {**child, "id": self._stage.shaped("Charge", f"{share:020d}"), "parent": parent})
 
-    def regenerate_without(self, bundle: Bundle, hidden: Sequence[Source]) -> None:
-        """Regenerate a journal while what some lines bill is not in the catalog, so that these charges are in error."""
+    def regenerate_without(self, bundle: Bundle, hidden: Sequence[Line]) -> None:
+        """Regenerate a journal while what some lines bill is not in the catalog, so that these charges are in error.
+
+        What a pin says is gone stays so; the source of any other line is back afterwards.
+        """
         history = self._stage.history
+        for line in hidden:
+            if line.gone:
+                self._lose(line)
         with ExitStack() as gone:
-            for source in {source.record["id"]: source for source in hidden}.values():
+            for source in {line.source.record["id"]: line.source for line in hidden if not line.gone}.values():
                 gone.enter_context(history.without(source.kind, source.record["id"]))
             self._stage.attempt(bundle, lambda: history.rebuild(bundle.id))
         self.rename(bundle)
+
+    def _lose(self, line: Line) -> None:
+        """Take from the catalog what a line is in error for; an item and an order stay, since others may show them."""
+        layer, source = self._stage.layer, line.source
+        if line.gone == "source":
+            layer.remove(source.kind, source.record["id"])
+        elif line.gone == "agreement":
+            layer.remove("Agreement", source.agreement["id"])
+        elif line.gone == "item":
+            layer.put("Item", without(source.item, "product"))
+        elif line.gone == "order":
+            order = self._stage.history.get("Order", line.said["search"]["order"]["value"])
+            layer.put("Order", without(order, "authorization"))
+        else:
+            own = source.record.get("split", {}).get("active")
+            kind, owner = (source.kind, source.record) if own else ("Agreement", source.agreement)
+            layer.put(kind, {**owner, "split": {**owner["split"], "allocations": []}})
 
     def reconcile(self, bundle: Bundle, status: str) -> None:
         """Ignore the charges that must be ignored, and take back those that must be under reconciliation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,7 @@ class PinnedJournals:
         said = dict(stage.said[bundle.wish]) if bundle.wish else {}
         authorization = said["authorization"] = self._authorization(bundle, said)
         status = said.get("status") or self._least(bundle)
+        self._charges.check_gone(bundle, is_reviewed=status not in BEFORE_REVIEW)
         lines = self._lines(bundle, authorization)
         if status == "Error" and not bundle.charges and not any(line.is_wrong for line in lines):
             lines.append(Line(history.usage.sources(authorization)[0], is_wrong=True))
@@ -50,9 +52,9 @@ class PinnedJournals:
         lines = self._charges.placed(bundle, lines, count)
         # A charge in error keeps a file from being found right; it gets into a journal under review because what it
         # bills is gone from the catalog while the journal is regenerated.
-        hidden = [line.source for line in lines if line.is_wrong] if status not in UNREAD else []
+        hidden = [line for line in lines if line.is_wrong] if status not in UNREAD else []
         if hidden:
-            lines = [Line(line.source, line.number, False, line.said) for line in lines]
+            lines = [replace(line, is_wrong=False) for line in lines]
         first = status if status in BEFORE_REVIEW else "Validated"
         plan = Plan(at, first, bundle.id, said, lines, count, self._statements.signs(bundle))
         stage.attempt(bundle, lambda: history.journal(plan))
@@ -117,9 +119,12 @@ class PinnedJournals:
         stage, usage = self._stage, self._stage.history.usage
         lines = list(self._charges.lines(bundle, authorization))
         sellers = {stage.seller(wish)["id"]: wish for wish in bundle.ledgers}
+        billed = {line.source.agreement["id"] for line in lines if not line.is_wrong}
         for wish in bundle.statements:
             agreement = stage.own[wish] = stage.agreement(wish, authorization)
-            lines.append(Line(usage.source(agreement), said=self._statements.line(wish)))
+            # Where the pin names an agreement that pinned charges bill, these are what the statement comes to.
+            if "agreement" not in stage.said[wish] or agreement["id"] not in billed:
+                lines.append(Line(usage.source(agreement), said=self._statements.line(wish)))
             sellers.pop(agreement["seller"]["id"], None)
         for wish in sellers.values():
             stage.own[wish] = stage.agreement(wish, authorization)
@@ -136,6 +141,7 @@ class PinnedJournals:
                 **{name: stage.said[wish][name] for name in ("client", "seller", "vendor") if name in stage.said[wish]},
                 **said,
             }
+        self._charges.check_gone(bundle, is_reviewed=False)
         agreements = stage.arrangements.manual(said)
         lines = [*self._charges.rows(bundle, agreements[0]), *self._statement_rows(bundle, agreements)]
         status = said.get("status") or self._least_manual(bundle)

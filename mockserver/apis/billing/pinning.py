@@ -125,6 +125,7 @@ MEMBERS: Mapping[str, Mapping[str, Kind]] = {
         "price": {"unitPP": "number", "PPx1": "number", "unitSP": "number"},
         "description": {"value1": "text", "value2": "text"},
         "segment": "text",
+        "gone": "text",
     },
     "Ledger": {"status": "text", "journal": "Journal", "seller": "Seller", "assignee": "User"},
     "CustomLedger": {

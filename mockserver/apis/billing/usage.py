@@ -36,12 +36,14 @@ class Line:
     number: its place among the charges, from 1; None: anywhere
     is_wrong: whether it names an item that does not exist
     said: members to lay over the drawn ones
+    gone: what of it the catalog has lost by the time that the journal is under review
     """
 
     source: Source
     number: int | None = None
     is_wrong: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
+    gone: str = ""
 
 
 def month(before: datetime) -> tuple[str, str]:
