@@ -1,0 +1,174 @@
+"""The pytest plugin of the server: a real server for a session, a sandbox for each test. Unused, it costs nothing.
+
+def test_a_journal_is_made(mock_sandbox):
+    vendor = mock_sandbox.client("vendor", "/public/v1/billing")
+    assert vendor.get("/journals").status_code == 200
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mockserver.testing.handles import Sandbox, Server
+    from mockserver.testing.serving import Serving
+
+_SERVER: pytest.StashKey[Server] = pytest.StashKey()
+_SERVING: pytest.StashKey[Serving] = pytest.StashKey()
+_SANDBOX: pytest.StashKey[Sandbox] = pytest.StashKey()
+_FAILED = pytest.StashKey[bool]()
+_HANDED = "mock_server_url"
+# Option of the server that is started -> how its text is read, and what it says. Each can stand in the ini file, too:
+# `mock_scenario = overdue`.
+_OPTIONS: Mapping[str, tuple[type, str]] = {
+    "scenario": (str, "a named world, or a file, that every sandbox begins with"),
+    "seed": (int, "seed of the data"),
+    "processing": (str, "when background work is done: immediate, after:SECONDS, reads:N or manual"),
+    "now": (str, "the instant at which the clocks start"),
+}
+_MARKED = ("scenario", "processing")
+_STARTED = ("seed", "now")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mock", "mock server (doubleentry)")
+    group.addoption("--mock-url", metavar="URL", help="a server that runs already; or MOCKSERVER_URL")
+    group.addoption("--mock-admin", metavar="TOKEN", help="its admin token, if it has one; or MOCKSERVER_ADMIN")
+    for name, (kind, says) in _OPTIONS.items():
+        group.addoption(f"--mock-{name}", type=kind, help=says)
+        parser.addini(f"mock_{name}", says)
+    group.addoption("--mock-api", action="append", help="an API to serve, by name or folder; all there are by default")
+    parser.addini("mock_api", "the APIs to serve, by name or folder", type="args")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    started = [f"--mock-{name}" for name in (*_STARTED, "api") if config.getoption(f"mock_{name}") is not None]
+    if started and config.getoption("mock_url"):
+        raise pytest.UsageError(f"{started[0]} is about a server that is started, and --mock-url names one: drop one.")
+    config.addinivalue_line("markers", "mock(scenario, processing): what mock_sandbox is like in this test")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # Any: a worker of pytest-xdist
+    """Hand the workers one address; what listens there makes the server once one of them calls."""
+    if not _elsewhere(node.config):
+        node.workerinput[_HANDED] = _served(node.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    serving = config.stash.get(_SERVING, None)
+    if serving is not None:
+        serving.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show in the report of a failure what the sandbox was sent last."""
+    report = yield
+    sandbox = item.stash.get(_SANDBOX, None)
+    if sandbox is not None and report.failed and call.when != "teardown":
+        from mockserver.testing.handles import told
+
+        item.stash[_FAILED] = True
+        try:
+            said = told(sandbox)
+        except Exception as error:
+            # A failure must be reported whatever becomes of the server.
+            said = f"not to be had: {error!r}"
+        kept = f"\nIt stays as it is: {sandbox.url}" if _elsewhere(item.config) else ""
+        report.sections.append((f"requests to mock sandbox {sandbox.name}", said + kept))
+    return report
+
+
+@pytest.fixture(scope="session")
+def mock_server(pytestconfig: pytest.Config) -> Server:
+    """The mock server of this session: `.url`, and `.sandbox(...)` for sandboxes that live longer than a test."""
+    return _server(pytestconfig)
+
+
+@pytest.fixture
+def mock_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A world of this test's own, dropped after it; `@pytest.mark.mock(scenario=..., processing=...)` chooses it."""
+    item, config = request.node, request.config
+    asked = _marked(item)
+    if _elsewhere(config):
+        # A server that runs already has a scenario and a mode of its own; each sandbox is given ours.
+        asked = {name: found for name in _MARKED if (found := _option(config, name)) is not None} | asked
+    # By way of the configuration, not of `mock_server`: a suite may have a fixture of that name.
+    from mockserver.testing.calls import MockError
+
+    try:
+        sandbox = _server(config).create(item.name, **asked)
+    except MockError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    item.stash[_FAILED] = False  # whatever an earlier attempt at the same test came to
+    item.stash[_SANDBOX] = sandbox
+    yield sandbox
+    del item.stash[_SANDBOX]
+    if item.stash[_FAILED] and _elsewhere(config):
+        sandbox.close()
+    else:
+        sandbox.drop()
+
+
+def _server(config: pytest.Config) -> Server:
+    """The server of this session, in this process, in that which started this one, or elsewhere."""
+    if _SERVER not in config.stash:
+        from mockserver.testing.handles import Server
+
+        admin = config.getoption("mock_admin") or os.environ.get("MOCKSERVER_ADMIN")
+        url = _elsewhere(config)
+        handed = getattr(config, "workerinput", {}).get(_HANDED)
+        config.stash[_SERVER] = Server(url, admin=admin) if url else Server(handed or _served(config))
+    return config.stash[_SERVER]
+
+
+def _served(config: pytest.Config) -> str:
+    """The address of a server of our own."""
+    if _SERVING not in config.stash:
+        from mockserver.testing.serving import Serving
+
+        options = {name: found for name in _OPTIONS if (found := _option(config, name)) is not None}
+        config.stash[_SERVING] = Serving({**options, "apis": _option(config, "api") or ()})
+    return config.stash[_SERVING].url
+
+
+def _elsewhere(config: pytest.Config) -> str | None:
+    """The address of a server that runs already, if one is named."""
+    url: str | None = config.getoption("mock_url") or os.environ.get("MOCKSERVER_URL")
+    if url and not url.startswith(("http://", "https://")):
+        raise pytest.UsageError(f"--mock-url {url}: say http://HOST:PORT, as the server's banner shows it.")
+    return url or None
+
+
+def _option(config: pytest.Config, name: str) -> Any:  # Any: a text, a number or a list
+    """An option, or what the ini file says of it; None where neither does."""
+    said = config.getoption(f"mock_{name}")
+    if said is not None:
+        return said
+    written = config.getini(f"mock_{name}")
+    if not written:
+        return None
+    kind = _OPTIONS[name][0] if name in _OPTIONS else list
+    try:
+        return kind(written)
+    except ValueError:
+        raise pytest.UsageError(f"mock_{name} = {written}: this is no whole number.") from None
+
+
+def _marked(item: pytest.Item) -> dict[str, str]:
+    """What the markers of a test ask for; the nearest one goes first."""
+    asked: dict[str, str] = {}
+    for mark in item.iter_markers("mock"):
+        unknown: Sequence[object] = [*mark.args, *(name for name in mark.kwargs if name not in _MARKED)]
+        if unknown:
+            there = ", ".join(_MARKED)
+            pytest.fail(f"@pytest.mark.mock: no {unknown[0]!r}; there are, by keyword: {there}.", pytrace=False)
+        asked = {**mark.kwargs, **asked}
+    return asked
