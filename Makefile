@@ -64,6 +64,8 @@ test-clients: $(VENV)/.serve
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py $(ARGS)
+	@echo
+	$(BIN)/python tests/bench/sandboxes.py
 
 bench-contracts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench_contracts.run $(ARGS)

@@ -1,0 +1,145 @@
+"""What sandboxes cost: making, resetting, restoring and carrying them, in this process and without a network.
+
+python tests/bench/sandboxes.py
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import machine
+
+from mockserver import MockServer, create_app
+from mockserver import sandboxes as boxes
+from tests.driver import Client
+
+MANY = 1_000
+CHANGED = 1_500
+SESSIONS = 50
+ROUNDS = 20
+JOURNAL = {"name": "One", "authorization": {"id": "AUT-1000-0001"}}
+
+
+def main() -> int:
+    app = create_app()
+    rows = [*_made(app), *_returned(app), *_carried(app), *_chosen(app), *_sessions()]
+    width = max(len(name) for name, _, _ in rows)
+    print(f"{'sandboxes':<{width}}  {'measured':>12}  wanted")
+    for name, measured, wanted in rows:
+        print(f"{name:<{width}}  {measured:>12}  {wanted}")
+    return 0
+
+
+def _made(app: MockServer) -> Iterator[tuple[str, str, str]]:
+    gc.collect()
+    before = machine.resident(os.getpid()) or 0
+    times = [_timed(partial(app.sandbox, f"box-{at}")) for at in range(MANY)]
+    for at in range(MANY):
+        assert Client(app, f"vendor-token@box-{at}").get("/journals/BJO-1000-0001").status == 200
+    yield "make one, median", _ms(times), "<= 1 ms"
+    held = (machine.resident(os.getpid()) or 0) - before
+    yield f"{MANY:,} of them, each read once", f"{held / 1e6:.1f} MB", "<= 100 MB"
+    app.sandboxes.clear()
+
+
+def _returned(app: MockServer) -> Iterator[tuple[str, str, str]]:
+    box = app.sandbox("returned")
+    vendor = Client(app, "vendor-token@returned")
+    times = []
+    for _ in range(ROUNDS):
+        for _ in range(5):
+            assert vendor.post("/journals", JOURNAL).status == 201
+        times.append(_timed(box.reset))
+    yield "reset, after 5 creates", _ms(times), "<= 1 ms"
+    times = []
+    assert vendor.post("//@returned/__mock__/snapshots", {"name": "before"}).status == 201
+    for _ in range(3):
+        for _ in range(CHANGED):
+            assert vendor.post("/journals", JOURNAL).status == 201
+        times.append(_timed(lambda: vendor.post("//@returned/__mock__/snapshots/before/restore")))
+    yield f"restore, {CHANGED:,} objects made since", _ms(times), "<= 10 ms"
+    app.sandboxes.clear()
+
+
+def _carried(app: MockServer) -> Iterator[tuple[str, str, str]]:
+    vendor = Client(app, "vendor-token")
+    began = time.perf_counter()
+    first = vendor.get("//@from/__mock__/export")
+    assert first.status == 200, first
+    out = time.perf_counter() - began
+    began = time.perf_counter()
+    taken = vendor.post("//@to/__mock__/import", content=first.content, headers={"content-type": "application/json"})
+    assert taken.status in (200, 201, 204), taken
+    into = time.perf_counter() - began
+    same = vendor.get("//@to/__mock__/export").content == first.content
+    yield "export and import again", "identical" if same else "NOT identical", "byte-identical"
+    yield "export, import", f"{out:.2f}, {into:.2f} s", f"{len(first.content) / 1e6:.1f} MB"
+    app.sandboxes.clear()
+
+
+def _chosen(app: MockServer) -> Iterator[tuple[str, str, str]]:
+    """What it costs a request that names no sandbox to be asked whether it does, beside all of the request."""
+    vendor = Client(app, "vendor-token")
+    scope: dict[str, Any] = {"headers": [(b"host", b"x"), (b"authorization", b"Bearer vendor-token")], "path": "/"}
+    headers = dict(scope["headers"])
+    whole = min(_per_call(lambda: vendor.get("/journals/BJO-1000-0001"), 2_000) for _ in range(5))
+    look = min(_per_call(lambda: boxes.chosen(scope, "/public/v1", headers), 100_000) for _ in range(5))
+    yield "look-up, of a request without a network", f"{100 * look / whole:.1f} %", "<= 3 %"
+
+
+def _sessions() -> Iterator[tuple[str, str, str]]:
+    """The same sessions one after another, and all of them a step at a time."""
+    one, other = create_app("billing"), create_app("billing")
+    after = [list(_session(one, at)) for at in range(SESSIONS)]
+    running = [_session(other, at) for at in range(SESSIONS)]
+    found: list[list[bytes]] = [[] for _ in running]
+    left = set(range(SESSIONS))
+    while left:
+        for at in sorted(left):
+            step = next(running[at], None)
+            if step is None:
+                left.discard(at)
+            else:
+                found[at].append(step)
+    yield f"{SESSIONS} sessions interleaved", "identical" if found == after else "NOT identical", "same bytes"
+
+
+def _session(app: MockServer, at: int) -> Iterator[bytes]:
+    vendor = Client(app, f"vendor-token@session-{at}")
+    for _ in range(5):
+        made = vendor.post("/journals", JOURNAL)
+        yield made.content
+        yield vendor.get(f"/journals/{made.json['id']}").content
+        yield vendor.get("/journals?order=-audit.created.at&limit=3").content
+        yield vendor.delete(f"/journals/{made.json['id']}").content
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _per_call(call: Callable[[], Any], times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - began) / times
+
+
+def _ms(times: list[float]) -> str:
+    return f"{1_000 * statistics.median(times):.3f} ms"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
