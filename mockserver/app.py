@@ -245,6 +245,16 @@ def create_app(
             server.state = State(state, server.sandboxes.default, scenario=str(scenario), base=server.base)
         except StateError as error:
             raise Options(str(error)) from None
+        # What the file kept goes before what was asked for.
+        kept = server.sandboxes.default
+        now = wire.instant(kept.clock.now()) + (", running" if kept.clock.runs else "")
+        server.told = {
+            **server.told,
+            "scenario": kept.base.scenario,
+            "processing": str(server.world.processing),
+            "now": now,
+            "state": str(state),
+        }
     return server
 
 

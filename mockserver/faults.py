@@ -76,6 +76,10 @@ class Answer:
         return replace(side.service.problems.reply(fault, operation=operation, headers=self.headers), said=said)
 
 
+GONE = Answer(503, b"")
+"""Of a call that nobody answers any more"""
+
+
 @dataclass(slots=True)
 class Strike:
     """What befalls one call of an operation.
@@ -118,7 +122,7 @@ def _rate_limit(strike: Strike, said: Said, drawn: float) -> None:
 
 def _drop(strike: Strike, said: Said, drawn: float) -> None:
     strike.drop = True
-    strike.reply, strike.lost = _either(said, Answer(503, b""))
+    strike.reply, strike.lost = _either(said, GONE)
 
 
 def _cut(strike: Strike, said: Said, drawn: float) -> None:

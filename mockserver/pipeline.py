@@ -23,6 +23,7 @@ from connexion.spec import Specification
 
 from mockserver import bodies, faults, gate, links
 from mockserver import sandboxes as boxes
+from mockserver.auth import Caller
 from mockserver.control import PATH as CONTROL
 from mockserver.control import PROBLEM, Control
 from mockserver.docs import DOCUMENT
@@ -43,6 +44,8 @@ Send = Callable[[Message], Awaitable[None]]
 Handler = Callable[[Exchange], Reply]
 PAGES = ("/docs", links.PREFIX)
 """Where our own pages lie, beside the APIs"""
+AHEAD = 1_000_000
+"""Bytes of a body that are read before a fault delays the work"""
 SANDBOX = "mockserver.sandbox"
 """The extension of a request's scope that our own pages find its sandbox in"""
 Log = Callable[[str, str, str, int, str], None]
@@ -76,6 +79,11 @@ class Heard:
     operation: str | None = None
     x: Any = None
     content: bytes | None = None
+    caller: Caller | None = None
+
+    def arrive(self, content: bytes | None, caller: Caller | None) -> None:
+        """Note what was sent, and by whom, of a request that may never be worked on."""
+        self.content, self.caller = content, caller
 
 
 class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no types
@@ -129,7 +137,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         if (choice := boxes.chosen(scope, path, headers)) is not None:
             scope, path, headers = choice.scope, choice.path, dict(choice.scope["headers"])
             try:
-                sandbox = boxes.named(self.sandboxes, choice)
+                sandbox = boxes.named(self.sandboxes, choice, ours=_is_control(path))
             except Refusal as refusal:
                 refused = refusal
         found = self.routes.find(path)
@@ -140,12 +148,19 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         elif found is not None:
             if sandbox.faults.active:
                 strike = _struck(sandbox, scope, headers, found[0])
+                if strike is not None:
+                    # What was sent has arrived, whatever becomes of it: a caller who waits no longer has asked for it.
+                    content, receive = await _ahead(receive)
+                    heard.arrive(content, _name(sandbox, strike.api, headers))
                 if strike is not None and strike.delay:
-                    await asyncio.sleep(strike.delay)
+                    try:
+                        await asyncio.sleep(strike.delay)
+                    except asyncio.CancelledError:  # the server ends
+                        strike.drop, strike.lost, strike.reply = True, None, faults.GONE
             reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
             reply = self._document(scope, path, sandbox)
-        elif path == CONTROL or path.startswith(f"{CONTROL}/"):
+        elif _is_control(path):
             reply = await self.control.answer(scope, path, headers, receive, sandbox)
         elif (side := self._side(path, sandbox)) is not None:
             reply = self._problem(scope, side, 404, f"no such path: {path[:200]}.")
@@ -164,7 +179,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
             if self.log is not None:
                 side = side or self._side(path, sandbox)
-                self.log(*self._told(scope, path, side, reply.status, reply.said))
+                self.log(*self._told(scope, sandbox.prefix + path, side, reply.status, reply.said))
 
     def _unchosen(
         self, scope: Scope, path: str, refusal: Refusal, found: tuple[Node[Target], list[str]] | None
@@ -215,7 +230,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}, SANDBOX: sandbox}
         await self.app({**scope, "extensions": extensions}, receive, noted)
         if self.log is not None:
-            self.log(*self._told(scope, path, None, status, ""))
+            self.log(*self._told(scope, sandbox.prefix + path, None, status, ""))
 
     async def _worked(
         self,
@@ -249,7 +264,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
     ) -> None:
         """Tell the sandbox's journal of a request that was answered."""
         x, journal = heard.x, sandbox.journal
-        caller = getattr(x, "caller", None)
+        caller = getattr(x, "caller", None) or heard.caller
         capability = getattr(x, "capability", None)
         journal.record(
             at=sandbox.clock.now(),
@@ -259,7 +274,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             api=heard.api or next((name for base, name in self._bases if path.startswith(base)), None),
             operation=heard.operation,
             caller=None if caller is None else caller.name,
-            role=None if caller is None else x.role,
+            role=None if caller is None else caller.role if x is None else x.role,
             cell=None if capability is None else capability.id,
             refusal=None if x is None else x.refusal,
             status=0 if strike is not None and strike.drop else reply.status,
@@ -367,6 +382,11 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         return side.service.problems.reply(fault, operation=operation, headers=headers or {})
 
 
+def _is_control(path: str) -> bool:
+    """Whether a path belongs to the server's own API."""
+    return path == CONTROL or path.startswith(f"{CONTROL}/")
+
+
 def _is_page(path: str) -> bool:
     """Whether a path may be one of our own pages."""
     return path == "/" or any(path == page or path.startswith(f"{page}/") for page in PAGES)
@@ -391,12 +411,36 @@ def _struck(sandbox: Sandbox, scope: Scope, headers: dict[bytes, bytes], node: N
     target = entry[0]
 
     def caller() -> str:
-        try:
-            return sandbox.sides[target.api].cast.caller(headers.get(b"authorization")).name
-        except Refusal:
-            return ""
+        found = _name(sandbox, target.api, headers)
+        return "" if found is None else found.name
 
     return sandbox.faults.strike(api=target.api, operation=target.endpoint.id, method=method, caller=caller)
+
+
+def _name(sandbox: Sandbox, api: str, headers: Mapping[bytes, bytes]) -> Caller | None:
+    """Who calls; None where nobody knows."""
+    try:
+        return sandbox.sides[api].cast.caller(headers.get(b"authorization"))
+    except Refusal:
+        return None
+
+
+async def _ahead(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The body as far as it is read at once, and what gives it again; of a large one nothing is kept apart."""
+    messages: list[Message] = []
+    size, more = 0, True
+    while more and size <= AHEAD:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    content = None if more else b"".join(each.get("body", b"") for each in messages)
+    left = iter(messages)
+
+    async def again() -> Message:
+        return next(left, None) or await receive()
+
+    return content, again
 
 
 async def _send(send: Send, scope: Scope, reply: Reply) -> None:

@@ -176,12 +176,18 @@ class Sandboxes:
             raise NotFound(f"no sandbox {name[:80]!r}; GET /__mock__/sandboxes lists those that there are.")
         return found
 
-    def use(self, name: str) -> Sandbox:
-        """The sandbox of that name, made if there is none yet. Raises Invalid."""
+    def use(self, name: str, *, stranger: bool = False) -> Sandbox:
+        """The sandbox of that name, made if there is none yet. Raises Invalid.
+
+        stranger: nobody here knows who asks, so that none is kept for them, and none makes room for it
+        """
         if name == DEFAULT:
             return self.default
         self._sweep()
         found = self._named.get(name)
+        if found is None and stranger:
+            check(name)
+            return Sandbox(name, self.base, self._services, journal=0)
         if found is None:
             return self.create(name)
         found.used = self._elapsed()
@@ -234,11 +240,13 @@ class Chosen:
     """What a request says of its sandbox, and the request without it.
 
     path: as it came, still percent-encoded, without the prefix
+    token: the one that the request bears, without the name; None: none that could be read
     """
 
     names: list[str] = field(default_factory=list)
     path: str = ""
     scope: Any = None
+    token: str | None = None
 
 
 def chosen(scope: Any, path: str, headers: Mapping[bytes, bytes]) -> Chosen | None:
@@ -259,6 +267,8 @@ def chosen(scope: Any, path: str, headers: Mapping[bytes, bytes]) -> Chosen | No
         if key == b"authorization" and b"@" in value:
             value, _, name_ = value.rpartition(b"@")
             found.names.append(name_.decode("latin-1").rstrip(" "))
+        if key == b"authorization":
+            found.token = value.decode("latin-1").rpartition(" ")[2]
         sent.append((key, value))
     # Whoever reads on sees the request as it would be without sandboxes.
     decoded = scope["path"]
@@ -268,10 +278,14 @@ def chosen(scope: Any, path: str, headers: Mapping[bytes, bytes]) -> Chosen | No
     return found
 
 
-def named(sandboxes: Sandboxes, choice: Chosen) -> Sandbox:
-    """The sandbox that a request means. Raises Invalid where it means two, or names none that could be."""
+def named(sandboxes: Sandboxes, choice: Chosen, *, ours: bool = False) -> Sandbox:
+    """The sandbox that a request means. Raises Invalid where it means two, or names none that could be.
+
+    ours: it is about one of the server's own pages, which admit whom they know by themselves
+    """
     first, *others = choice.names
     if any(each != first for each in others):
         said = " and ".join(dict.fromkeys(each[:80] for each in choice.names))
         raise Invalid(f"two sandboxes in one request: {said}; name one.", {"sandbox": ["Two that differ."]})
-    return sandboxes.use(first)
+    stranger = not ours and choice.token is not None and choice.token not in sandboxes.base.homes
+    return sandboxes.use(first, stranger=stranger)

@@ -165,10 +165,21 @@ def test_the_admin_token_opens_every_page_and_no_operation() -> None:
 
 def test_however_many_sandboxes_are_named_only_so_many_are_kept() -> None:
     app = create_app("billing", sandboxes=20)
-    for at in range(500):
-        assert Client(app, f"nobody@box-{at}").get("/journals").status == 401
+    for at in range(100):
+        assert Client(app, f"vendor-token@box-{at}").get("/journals?limit=0").status == 200
     assert len(app.sandboxes) == 21
-    assert [each.name for each in app.sandboxes][-1] == "box-499"
+    assert [each.name for each in app.sandboxes][-1] == "box-99"
+
+
+def test_whoever_is_not_known_makes_no_sandbox_and_pushes_none_out() -> None:
+    app = create_app("billing", sandboxes=2)
+    mine = Client(app, "vendor-token@mine")
+    assert mine.delete("/journals/BJO-1000-0001").status == 204
+    for at in range(10):
+        assert Client(app, f"nobody@box-{at}").get("/journals").status == 401
+        assert Client(app, "nobody").get(f"//@box-{at}/public/v1/billing/journals").status == 401
+    assert [each.name for each in app.sandboxes] == ["default", "mine"]
+    assert mine.get("/journals/BJO-1000-0001").status == 404
 
 
 def test_a_flooded_journal_forgets_and_says_so() -> None:

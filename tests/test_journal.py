@@ -607,6 +607,21 @@ def test_how_often_is_said_in_three_ways(
     assert (told["verified"], told["count"], told["expected"]) == (verified, 3, expected)
 
 
+@pytest.mark.parametrize(
+    ("match", "says"),
+    [
+        ({"operation": "createJurnal"}, "did you mean createJournal?"),
+        ({"caller": "vender"}, "did you mean vendor?"),
+        ({"api": "biling"}, "did you mean billing?"),
+        ({"role": "xyz*"}, "there is no such role here."),
+    ],
+)
+def test_a_name_that_there_is_not_verifies_nothing(every: MockServer, match: Told, says: str) -> None:
+    answer = Client(every, None).post(f"{JOURNAL}/verify", {"match": match, "times": 0})
+    assert answer.status == 400 and says in answer.json["detail"]
+    assert verify(every, {"operation": "create*"}, times=0)["verified"] is True
+
+
 def test_nothing_is_verified_where_nothing_was_asked(every: MockServer) -> None:
     told = verify(every, {"operation": "createJournal"})
     assert (told["verified"], told["count"], told["nearest"]) == (False, 0, [])
@@ -812,7 +827,7 @@ def test_a_refusal_is_not_kept_alive_with_all_that_it_holds() -> None:
 
 def everything(app: MockServer) -> str:
     """All that the journal tells, also percent-decoded."""
-    told = [ask(app, "?limit=1000"), verify(app, {"operation": "nothing", "body": {"client_secret": "?"}})]
+    told = [ask(app, "?limit=1000"), verify(app, {"operation": "executePayment", "body": {"client_secret": "?"}})]
     told += [verify(app, {"path": "/nowhere", "query": "nothing"})]
     told += [ask(app, f"/{number}") for number in range(1, told[0]["last"] + 1)]
     text = orjson.dumps(told).decode()

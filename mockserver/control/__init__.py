@@ -7,6 +7,7 @@ function is registered under its operationId, is handed what was asked, found va
 from __future__ import annotations
 
 import hmac
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -59,6 +60,7 @@ TITLES = {
     415: "Unsupported Media Type",
     500: "Internal Server Error",
 }
+_PLACE = re.compile(r"\S+\.\w+:\d+:", re.ASCII)
 HERE = Path(__file__).parent
 
 
@@ -228,6 +230,8 @@ class Control:
                     raise errors.Invalid(told or "the body will not do.", faults)
             elif page.needs_body:
                 raise errors.Invalid("the body is missing.", {"body": ["A JSON body is required."]})
+        elif headers.get(b"content-length", b"0") not in (b"0", b"2"):  # {} says nothing, and many clients send it
+            raise errors.Invalid("no body is read here; leave it out.", {"body": ["Nothing is read of it."]})
         return Asked(self.server, sandbox, params, query, {} if body is None else body)
 
 
@@ -264,7 +268,9 @@ def _admitted(admin: str | None, headers: Mapping[bytes, bytes]) -> None:
     if admin is not None:
         sent = headers.get(b"authorization", b"")
         if not hmac.compare_digest(sent, f"Bearer {admin}".encode()):
-            raise errors.Unauthenticated("the server's own pages ask for its admin token; it was told at the start.")
+            raise errors.Unauthenticated(
+                "the server's own pages ask for its admin token: Authorization: Bearer and what was told at the start."
+            )
     elif (origin := headers.get(b"origin")) is not None and not _is_here(origin.decode("latin-1")):
         # A page out of the Internet, open in a browser on this machine, must not steer the server.
         raise errors.Forbidden("a page of another host may not ask this.")
@@ -284,7 +290,8 @@ def _problem(
     faults: Mapping[str, Sequence[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    said = detail[:1].upper() + detail[1:]
+    # A place in a file, such as default.yaml:12, keeps its own spelling.
+    said = detail if _PLACE.match(detail) else detail[:1].upper() + detail[1:]
     body: dict[str, Any] = {"title": TITLES[status], "status": status, "detail": said}
     body |= {"errors": faults} if faults else {}
     more = {"WWW-Authenticate": "Bearer"} if status == 401 else {}

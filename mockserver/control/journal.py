@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+import fnmatch
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +66,7 @@ def verify_requests(asked: Asked) -> Any:
             "match.body: bodies are not kept; PUT /__mock__/journal {bodies: true} before the calls are made.",
             {"match.body": ["Bodies are not kept."]},
         )
+    _known(asked, wanted)
     least, most, expected = _expected(asked.body)
     found = journal.where(lambda call: matching.fits(call, wanted))
     is_right = least <= len(found) and (most is None or len(found) <= most)
@@ -77,6 +80,25 @@ def verify_requests(asked: Asked) -> Any:
         "nearest": [_near(each, redactor) for each in near],
         "forgotten": journal.forgotten,
     }
+
+
+def _known(asked: Asked, wanted: Mapping[str, Any]) -> None:
+    """Refuse names that there are none of: a slip would verify that nothing was called. Raises Invalid."""
+    services, casts = asked.sandbox.services.values(), asked.sandbox.base.callers.values()
+    there = {
+        "api": list(asked.sandbox.services),
+        "operation": [id for each in services for id in each.api.operations],
+        "caller": [caller.name for cast in casts for caller in cast.values()],
+        "role": [role for each in services for role in each.api.roles],
+    }
+    for name, known in there.items():
+        said = wanted.get(name)
+        if isinstance(said, str) and not fnmatch.filter(known, said):
+            close = difflib.get_close_matches(said, known, 1, 0.6)
+            mend = f"did you mean {close[0]}?" if close else f"there is no such {name} here."
+            raise Invalid(
+                f"match.{name}: {_redactor(asked).text(said[:80])!r}: {mend}", {f"match.{name}": [f"No such {name}."]}
+            )
 
 
 def _expected(body: Any) -> tuple[int, int | None, str]:

@@ -74,11 +74,12 @@ def stock(name: str, api: str, caller: str, examples: int) -> Stock:
 def _compare(pool: Pool, chosen: Sequence[selftest.Planted], examples: int) -> None:
     apis = dict.fromkeys(each.api for each in chosen)
     sound = {api: [pool.apply_async(stock, ("", api, caller, examples)) for caller in CALLERS[api]] for api in apis}
-    theirs = {
-        each.name: [pool.apply_async(stock, (each.name, each.api, caller, examples)) for caller in CALLERS[each.api]]
-        for each in chosen
-    }
-    ours = {each.name: pool.apply_async(selftest.against, (PLACE, each.name)) for each in chosen}
+    theirs, ours = {}, {}
+    # Defect by defect, so that something is told long before the end.
+    for each in chosen:
+        runs = ((each.name, each.api, caller, examples) for caller in CALLERS[each.api])
+        theirs[each.name] = [pool.apply_async(stock, run) for run in runs]
+        ours[each.name] = pool.apply_async(selftest.against, (PLACE, each.name))
     known = {api: _all(runs).failures for api, runs in sound.items()}
     rows = []
     for number, each in enumerate(chosen, 1):
