@@ -32,6 +32,8 @@ START = datetime(2026, 3, 16, 9, tzinfo=UTC)
 DRAFT = "/journals/BJO-1000-0001"
 NEW = {"name": "One", "authorization": {"id": "AUT-1000-0001"}}
 
+JOURNAL = {"name": "Asked once", "authorization": {"id": "AUT-1000-0001"}}
+
 
 def made(*rules: Mapping[str, Any], seed: int = 1) -> Faults:
     """Faults of a sandbox whose clock stands at START."""
@@ -428,6 +430,64 @@ def test_the_same_calls_in_two_sandboxes_meet_the_same_bytes(app: MockServer) ->
 
 
 # Stale readings
+
+
+@pytest.mark.parametrize("kind", [{"kind": "status", "status": 503}, {"kind": "rate-limit"}])
+def test_the_journal_knows_what_was_asked_where_a_fault_answered(vendor: Client, kind: Mapping[str, Any]) -> None:
+    assert vendor.post("//@told/__mock__/reset").status == 200
+    assert vendor.put("//@told/__mock__/journal", {"bodies": True}).status == 200
+    assert vendor.post("//@told/__mock__/faults", {**kind, "operation": "createJournal", "count": 2}).status == 201
+    for _ in range(3):
+        vendor.post("//@told/public/v1/billing/journals", JOURNAL)
+    match = {"operation": "createJournal", "caller": "vendor", "role": "vendor", "body": JOURNAL}
+    told = vendor.post("//@told/__mock__/journal/verify", {"match": match, "times": 3}).json
+    assert (told["verified"], told["count"]) == (True, 3)
+
+
+def test_what_a_client_sent_is_done_though_it_waits_no_longer(app: MockServer, vendor: Client) -> None:
+    assert vendor.post("//@left/__mock__/faults", {"kind": "latency", "seconds": 0.01}).status == 201
+    body = json.dumps(JOURNAL).encode()
+    asyncio.run(_asked_and_left(app, "/@left/public/v1/billing/journals", body))
+    assert vendor.delete("//@left/__mock__/faults").status == 200
+    found = vendor.get("//@left/public/v1/billing/journals?limit=100").json["data"]
+    assert [each["name"] for each in found].count("Asked once") == 1
+
+
+def test_a_call_that_waits_when_the_server_ends_is_ended_in_silence(app: MockServer, vendor: Client) -> None:
+    assert vendor.post("//@ends/__mock__/faults", {"kind": "latency", "seconds": 60}).status == 201
+
+    async def ended() -> None:
+        task = asyncio.create_task(_asked_and_left(app, "/@ends/public/v1/billing/journals", b"{}"))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(ConnectionResetError):  # as any dropped call, where no server is
+            await task
+
+    asyncio.run(ended())
+
+
+async def _asked_and_left(app: MockServer, path: str, body: bytes) -> None:
+    """A POST whose client goes away once it has sent all of it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return left.pop() if left else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    headers = {"authorization": "Bearer vendor-token", "content-type": "application/json"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()]
+        + [(b"content-length", b"%d" % len(body))],
+    }
+    await app(scope, receive, send)
 
 
 def test_a_stale_reading_shows_what_was_before_the_last_change(app: MockServer, vendor: Client) -> None:
