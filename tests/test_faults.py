@@ -445,11 +445,11 @@ def test_the_journal_knows_what_was_asked_where_a_fault_answered(vendor: Client,
 
 
 def test_what_a_client_sent_is_done_though_it_waits_no_longer(app: MockServer, vendor: Client) -> None:
-    assert vendor.post("//@left/__mock__/faults", {"kind": "latency", "seconds": 0.01}).status == 201
+    assert vendor.post("//@waited/__mock__/faults", {"kind": "latency", "seconds": 0.01}).status == 201
     body = json.dumps(JOURNAL).encode()
-    asyncio.run(_asked_and_left(app, "/@left/public/v1/billing/journals", body))
-    assert vendor.delete("//@left/__mock__/faults").status == 200
-    found = vendor.get("//@left/public/v1/billing/journals?limit=100").json["data"]
+    asyncio.run(_asked_and_left(app, "/@waited/public/v1/billing/journals", body))
+    assert vendor.delete("//@waited/__mock__/faults").status == 200
+    found = vendor.get("//@waited/public/v1/billing/journals?limit=100").json["data"]
     assert [each["name"] for each in found].count("Asked once") == 1
 
 
