@@ -239,7 +239,10 @@ def create_app(
         log=log,
     )
     if state is not None:
-        from mockserver.persistence import State, StateError
+        try:
+            from mockserver.persistence import State, StateError
+        except ImportError:  # what locks files there is nowhere else
+            raise Options("state: needs Linux, macOS or another Unix; leave it out here.") from None
 
         try:
             server.state = State(state, server.sandboxes.default, scenario=str(scenario), base=server.base)

@@ -107,7 +107,7 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
 
     APIS: which to serve, by name or by folder (./mine); all of them when none is named.
     """
-    from mockserver.hosts import is_loopback
+    from mockserver.hosts import UVICORN, is_loopback
 
     listener = _listen(host, port)
     if admin is None and not is_loopback(host):
@@ -128,15 +128,7 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
     # Records refer to each other by ids, never in circles: what piles up is data, and looking for garbage in it seldom
     # is enough. With Python's own thresholds one create in a hundred waits ten times as long.
     gc.set_threshold(5_000, 200, 1_000)
-    config = uvicorn.Config(
-        server,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=2,
-    )
+    config = uvicorn.Config(server, **UVICORN)
 
     class Announced(uvicorn.Server):
         """Shows the banner once it hears signals, so that none is lost of those who wait for it."""

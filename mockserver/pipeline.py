@@ -151,7 +151,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 if strike is not None:
                     # What was sent has arrived, whatever becomes of it: a caller who waits no longer has asked for it.
                     content, receive = await _ahead(receive)
-                    heard.arrive(content, _name(sandbox, strike.api, headers))
+                    heard.arrive(content, _caller(sandbox, strike.api, headers))
                 if strike is not None and strike.delay:
                     try:
                         await asyncio.sleep(strike.delay)
@@ -176,6 +176,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 await faults.deliver(send, scope, reply, strike)
         finally:
             if sandbox.journal.most and (found is not None or side is not None):
+                heard.api = heard.api or (None if side is None else side.service.api.name)
                 self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
             if self.log is not None:
                 side = side or self._side(path, sandbox)
@@ -271,7 +272,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             method=scope["method"],
             path=path,
             query=scope.get("query_string", b"").decode("latin-1"),
-            api=heard.api or next((name for base, name in self._bases if path.startswith(base)), None),
+            api=heard.api,
             operation=heard.operation,
             caller=None if caller is None else caller.name,
             role=None if caller is None else caller.role if x is None else x.role,
@@ -411,13 +412,13 @@ def _struck(sandbox: Sandbox, scope: Scope, headers: dict[bytes, bytes], node: N
     target = entry[0]
 
     def caller() -> str:
-        found = _name(sandbox, target.api, headers)
+        found = _caller(sandbox, target.api, headers)
         return "" if found is None else found.name
 
     return sandbox.faults.strike(api=target.api, operation=target.endpoint.id, method=method, caller=caller)
 
 
-def _name(sandbox: Sandbox, api: str, headers: Mapping[bytes, bytes]) -> Caller | None:
+def _caller(sandbox: Sandbox, api: str, headers: Mapping[bytes, bytes]) -> Caller | None:
     """Who calls; None where nobody knows."""
     try:
         return sandbox.sides[api].cast.caller(headers.get(b"authorization"))

@@ -390,6 +390,8 @@ def test_the_clock_is_read_moved_stopped_and_let_run(sandbox: Sandbox) -> None:
     for wrong in ({}, {"to": start, "days": 1}):
         with pytest.raises(TypeError, match="either"):
             sandbox.clock.advance(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="advance\\(\\) knows no minute; a span has days, hours"):
+        sandbox.clock.advance(minute=1)
     with pytest.raises(TypeError, match="no zone"):
         sandbox.clock.freeze(datetime(2026, 6, 1))
 

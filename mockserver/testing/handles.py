@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Json = Any  # what JSON holds
 # What fails is shown where the test asked for it.
 __tracebackhide__ = True
+SPANS = frozenset({"weeks", "days", "hours", "minutes", "seconds", "milliseconds"})
 LAST = 10
 """Entries of the journal that a failure shows."""
 
@@ -180,6 +181,9 @@ class Clock:
         """Move on, to an instant or by a span (`days=40, hours=2`); jobs that fall due run, each at its time."""
         if (to is None) == (not span):
             raise TypeError("advance() takes either to=... or a span, e.g. days=40")
+        if not span.keys() <= SPANS:
+            wrong = ", ".join(sorted(span.keys() - SPANS))
+            raise TypeError(f"advance() knows no {wrong}; a span has {', '.join(sorted(SPANS))}.")
         body = {"to": _instant(to)} if to is not None else {"seconds": timedelta(**span).total_seconds()}
         return datetime.fromisoformat(self._calls.post("/clock/advance", body)["now"])
 

@@ -54,16 +54,10 @@ class Serving:
             return
         import uvicorn
 
-        config = uvicorn.Config(
-            self._application(),
-            log_config=None,  # the tests' own logging stays as it is
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=2,
-        )
+        from mockserver.hosts import UVICORN
+
+        # The tests' own logging stays as it is.
+        config = uvicorn.Config(self._application(), log_config=None, **UVICORN)
         self._server = uvicorn.Server(config)
         if not self._ended:
             self._server.run(sockets=[self._listener])
