@@ -6,7 +6,7 @@ unit of work is never interrupted by another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -335,6 +335,19 @@ def disposition(filename: str) -> dict[str, str]:
     return {"Content-Disposition": value}
 
 
+Preparer = Callable[["Exchange"], "Iterator[None] | None"]
+"""Works out what takes long, a portion at a time, before the handler; None where there is nothing that does."""
+
+
+def _prepare_upload(x: Exchange) -> Iterator[None] | None:
+    assert x.row is not None and x.file is not None
+    prepare = x.service.plugin.workflows.preparers.get(x.operation.entity)
+    return None if prepare is None else prepare(x.work, x.row.record, x.file)
+
+
+PREPARERS: Mapping[str, Preparer] = {"upload": _prepare_upload}
+
+
 VERBS: dict[str, Callable[[Exchange], Reply]] = {
     "list": list_,
     "read": read,
@@ -361,3 +374,9 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
         place = f"specs/{service.api.name}/access.yaml: {operation_id}"
         raise TableError(f"{place}: does {operation.does}, and its API has no handler of that name; write one.")
     return VERBS[operation.does]
+
+
+def preparer(service: Any, operation_id: str) -> Preparer | None:
+    """What works ahead of the handler of an operation, if anything does."""
+    does = service.api.operations[operation_id].does
+    return None if hasattr(service.plugin.handlers, operation_id) else PREPARERS.get(does)

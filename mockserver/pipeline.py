@@ -21,7 +21,7 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import bodies, faults, gate, links
+from mockserver import bodies, faults, gate, handlers, links
 from mockserver import sandboxes as boxes
 from mockserver.auth import Caller
 from mockserver.control import PATH as CONTROL
@@ -31,7 +31,7 @@ from mockserver.domain.errors import Refusal
 from mockserver.exchange import Exchange, Scope
 from mockserver.faults import Strike
 from mockserver.gate import Step, text
-from mockserver.handlers import refused
+from mockserver.handlers import Preparer, refused
 from mockserver.problems import Fault
 from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
@@ -57,6 +57,7 @@ class Target:
     """One operation, compiled: what checks it before and after its body is read, and what does it.
 
     api: whose it is
+    prepare: what takes long, a portion at a time, before the handler; it changes nothing
     finds_anew: whether what was found must be found again, if others have changed the world while the body came in
     """
 
@@ -65,6 +66,7 @@ class Target:
     handler: Handler
     before: tuple[Step, ...]
     after: tuple[Step, ...]
+    prepare: Preparer | None = None
 
     @property
     def finds_anew(self) -> bool:
@@ -122,7 +124,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     continue
                 handler: Handler = resolver.resolve_function_from_operation_id(spec["operationId"])
                 endpoint = service.endpoints[spec["operationId"]]
-                target = Target(name, endpoint, handler, *gate.steps(service, endpoint))
+                prepare = handlers.preparer(service, endpoint.id)
+                target = Target(name, endpoint, handler, *gate.steps(service, endpoint), prepare)
                 self.routes.add(method.upper(), base.rstrip("/") + path, target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -330,14 +333,15 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 commits = world.commits
                 content = await _content(x, receive)
                 heard.content = content if isinstance(content, bytes) else None
-                if world.commits != commits:
-                    # Others have changed the world while the body came in.
-                    x.begin()
-                    if target.finds_anew:
-                        gate.find(x)
+                _refresh(x, target, commits)
             gate.body(x, content)
             for step in target.after:
                 step(x)
+            if target.prepare is not None and (portions := target.prepare(x)) is not None:
+                commits = world.commits
+                for _ in portions:
+                    await asyncio.sleep(0)
+                _refresh(x, target, commits)
             x.work.body, x.work.query = x.body, x.said
             reply = target.handler(x)
             x.work.commit()
@@ -391,6 +395,14 @@ def _is_control(path: str) -> bool:
 def _is_page(path: str) -> bool:
     """Whether a path may be one of our own pages."""
     return path == "/" or any(path == page or path.startswith(f"{page}/") for page in PAGES)
+
+
+def _refresh(x: Exchange, target: Target, commits: int) -> None:
+    """Begin anew where others have changed the world while this request waited; it had `commits` before."""
+    if x.world.commits != commits:
+        x.begin()
+        if target.finds_anew:
+            gate.find(x)
 
 
 async def _content(x: Exchange, receive: Receive) -> bytes | bodies.Form:

@@ -22,6 +22,7 @@ Effect = Callable[["Work", Record], None]
 Job = Callable[["Work", Record], None]
 Maker = Callable[["Work"], Record]
 Loader = Callable[["Work", Record, "Upload"], Record]
+Preparer = Callable[["Work", Record, "Upload"], Iterator[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Workflows:
         self.jobs: dict[str, Job] = {}
         self.makers: dict[str, Maker] = {}
         self.loaders: dict[str, Loader] = {}
+        self.preparers: dict[str, Preparer] = {}
 
     def maker(self, entity: str) -> Callable[[Maker], Maker]:
         """Makes and stores a new record out of `work.body` (does: create, sync). Raises Invalid."""
@@ -61,6 +63,18 @@ class Workflows:
 
         def register(function: Loader) -> Loader:
             self.loaders[entity] = function
+            return function
+
+        return register
+
+    def preparer(self, entity: str) -> Callable[[Preparer], Preparer]:
+        """Works out, a portion at a time and before the loader, what takes long of an uploaded file.
+
+        Others are answered between two portions, so it changes nothing; what it found it leaves in `world.prepared`.
+        """
+
+        def register(function: Preparer) -> Preparer:
+            self.preparers[entity] = function
             return function
 
         return register

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from mockserver.clock import Clock
 from mockserver.domain.errors import Refusal
@@ -99,6 +100,8 @@ class World:
         """How often the world became another as a whole: by reset, restore or import"""
         self.replaced: dict[tuple[str, str], Row | None] = {}
         """What the rows that the last change has made were before: a stale reading shows them again"""
+        self.prepared: dict[tuple[str, str], Any] = {}
+        """What was worked out ahead for a record, by whose code it is used; forgotten when the world becomes another"""
         self.keeper: Keeper | None = None
         """Who is told of changes first; what it raises, nothing was changed"""
 
@@ -128,7 +131,7 @@ class World:
     def restore(self, held: Held) -> None:
         """Become as the world was when it was held."""
         self.layer = Layer(held.layer.indexes, held.layer)
-        self.replaced = {}
+        self.replaced, self.prepared = {}, {}
         self.refusals, self.processing = held.refusals, held.processing
         self.commits += 1
         self.turns += 1
