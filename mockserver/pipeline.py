@@ -337,12 +337,13 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             gate.body(x, content)
             for step in target.after:
                 step(x)
+            x.work.body, x.work.query = x.body, x.said
             if target.prepare is not None and (portions := target.prepare(x)) is not None:
                 commits = world.commits
                 for _ in portions:
                     await asyncio.sleep(0)
                 _refresh(x, target, commits)
-            x.work.body, x.work.query = x.body, x.said
+                x.work.body, x.work.query = x.body, x.said
             reply = target.handler(x)
             x.work.commit()
             return reply
