@@ -1,0 +1,204 @@
+"""Billing: every operation by everybody, whole lives of journals, and much that happens in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from random import Random
+from typing import Any, cast
+
+from mockserver import MockServer
+from specs.tables import Operation
+from tests import test_determinism
+from tests.driver import XLSX
+from tests.recorded.recorder import NOBODY, Recorder, session
+from tests.valid import Request, Valid
+
+CALLERS = ("operations", "vendor", "client")
+OTHERS = ("vendor-other", "client-other")
+STRANGERS = ("expired", NOBODY, "finance", "made-up")
+READERS = (*CALLERS, "vendor-other")
+ACCEPTS = ("text/csv", "application/jsonl", XLSX, "application/pdf", "text/html", "text/html, */*;q=0.1")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+ID = re.compile(r"\b[A-Z]{3}(?:-\d{4}){2,5}\b")
+
+
+@session("billing-rights")
+def rights(r: Recorder) -> None:
+    """Each operation from the seed, by all who may and all who may not; what became of its object, as each sees it."""
+    random = Random("billing-rights")
+    for operation in r.services["billing"].api.operations.values():
+        last: Request | None = None
+        for name in CALLERS:
+            last = _by_one_who_may(r, operation, name) or last
+        if last is None:
+            continue
+        for name in (*OTHERS, random.choice(STRANGERS)):
+            r.reset()
+            last.send(r.as_(name))
+        r.reset()
+        _about(r, operation, last, random)
+
+
+def _by_one_who_may(r: Recorder, operation: Operation, name: str) -> Request | None:
+    r.reset()
+    valid = Valid(cast(MockServer, r), name)
+    if not any(valid.caller.role in each.roles for each in operation.capabilities):
+        return None
+    try:
+        request = valid.operation(operation)
+    except (LookupError, StopIteration):
+        return None
+    request.send(r.as_(name))
+    if request.method != "GET":
+        above = "/" + "/".join(request.path.split("/")[1:3])
+        for reader in READERS:
+            r.as_(reader).get(above)
+        # Again, and as it is now: what was kept of an answer must not outlive the record.
+        request.send(r.as_(name))
+        r.as_(name).get(f"{above}?select=audit")
+        r.as_("operations").get(f"/{request.path.split('/')[1]}?limit=4&order=-audit.updated.at,id&select=audit")
+    return request
+
+
+def _about(r: Recorder, operation: Operation, request: Request, random: Random) -> None:
+    """The same path with other ids, methods and headers."""
+    name = next(each for each in CALLERS if r.callers[each].role in operation.roles)
+    one, traced = r.as_(name), {"traceparent": TRACE}
+    ids = ID.findall(request.path)
+    if ids:
+        ghost = request.path.replace(ids[-1], ids[-1][:-4] + "9998")
+        one.request(
+            request.method, ghost, body=request.body, content=request.content, headers={**request.headers, **traced}
+        )
+    one.request("HEAD" if request.method == "GET" else "PATCH", request.path, headers=traced)
+    one.request("OPTIONS", request.path)
+    one.request(request.method, request.path + "/", body=request.body, content=request.content, headers=request.headers)
+    if request.method == "GET":
+        for accept in ACCEPTS if operation.does == "list" else random.sample(ACCEPTS, 2):
+            one.get(request.path, headers={"accept": accept})
+    elif request.body is not None:
+        for body in _spoiled(request.body, random):
+            r.reset()
+            one.request(request.method, request.path, body=body)
+
+
+def _spoiled(body: Any, random: Random) -> Iterator[Any]:
+    """A body with one thing wrong, or left out, or too much."""
+    name = random.choice(sorted(body))
+    yield {key: value for key, value in body.items() if key != name}
+    yield {**body, name: random.choice([7, None, [], {"id": 3}, "x" * 300, True])}
+    yield {**body, "unknown": 1, name.upper(): body[name]}
+    yield [body]
+
+
+@session("billing-changes")
+def changes(r: Recorder) -> None:
+    """Seeded changes of every kind, and after each few of them lists in orders with ties and gaps, page by page."""
+    mix = test_determinism.Mix(cast(MockServer, r), 11)
+    known = {name for name, each in r.callers.items() if each.api == "billing"} | {NOBODY}
+    mix.clients = {name: each for name, each in mix.clients.items() if name in known}
+    random = Random("billing-changes")
+    mix.run(0)
+    for _ in range(130):
+        _calls(mix, random, 4)
+        for _ in range(2):
+            _listed(r, random)
+
+
+def _calls(mix: test_determinism.Mix, random: Random, count: int) -> None:
+    names = [each for each in sorted(mix.paths) if mix.paths[each][0] != "GET"]
+    for name in random.choices(names, k=count):
+        mix.call(mix.api.operations[name], name)
+
+
+COLLECTIONS = ("journals", "ledgers", "custom-ledgers", "statements", "invoices", "credit-memos", "manual-overrides")
+ORDERS = (
+    *("status", "-status", "status,-audit.updated.at", "-audit.created.at", "revision,-id", "-externalId,status"),
+    *("owner.name,id", "-assignee.name", "name", "audit.updated.by.name,-status", "-seller.name,price.totalSP"),
+)
+FILTERS = (
+    "",
+    "",
+    "gt(revision,1)",
+    "ne(status,Draft)",
+    "like(id,*1*)",
+    "eq(notes,null())",
+    "ne(audit.updated.at,null())",
+)
+
+
+def _listed(r: Recorder, random: Random) -> None:
+    limit = random.choice((1, 3, 5, 10, 100))
+    parts = [f"limit={limit}", f"offset={random.choice((0, 0, 1, 2, 4, 9))}", random.choice(FILTERS)]
+    parts.append(random.choice(("", f"order={random.choice(ORDERS)}")))
+    parts.append(random.choice(("", "", "select=audit", "select=-*,id,status,revision", "select=seller.address")))
+    path = f"/{random.choice(COLLECTIONS)}?{'&'.join(filter(None, parts))}"
+    r.as_(random.choice((*CALLERS, "operations", "vendor-other"))).get(path)
+
+
+@session("billing-journal")
+def journal(r: Recorder) -> None:
+    """From a draft to statements that are issued and invoiced, read by everybody at every step."""
+    vendor, operations, client = r.as_("vendor"), r.as_("operations"), r.as_("client")
+    made = vendor.post("/journals", {"name": "March", "authorization": {"id": "AUT-1000-0001"}, "notes": "x"})
+    id = made.json["id"]
+    at = f"/journals/{id}"
+    for name, media in test_determinism.UPLOADS:
+        vendor.upload(f"{at}/upload", (test_determinism.FILES / name).read_bytes(), name, media)
+        _looked(r, at)
+    vendor.put(at, {"name": "March, mended", "externalIds": {"vendor": "V-1", "operations": "no"}})
+    operations.put(at, {"notes": "Seen.", "assignee": {"id": "USR-1000-0001"}})
+    vendor.upload(f"{at}/attachments", b"a,b\n1,2\n", "note.csv", "text/csv", attachment='{"name": "A note"}')
+    vendor.get(f"{at}/attachments")
+    for _ in range(2):
+        vendor.post(f"{at}/submit")
+        _looked(r, at)
+    for charge in operations.get(f"{at}/charges?limit=100").json["data"]:
+        there = f"{at}/charges/{charge['id']}"
+        for action, body in (
+            ("ignore", {"reason": "Not sold any more."}),
+            ("reset", None),
+            ("match", None),
+            ("match", {"subscription": {"id": "SUB-1000-2000-3000"}}),
+            ("match", {"subscription": {"id": "SUB-1000-2000-3002"}}),
+        ):
+            operations.post(f"{there}/{action}", body)
+            vendor.get(there)
+            operations.get(there)
+        operations.get(f"{at}?select=audit")
+    for action in ("recalculate", "enquiry", "submit", "regenerate", "recalculate", "accept", "reset", "accept"):
+        operations.post(f"{at}/{action}")
+        vendor.post(f"{at}/{action}")
+        _looked(r, at)
+    vendor.get(f"{at}/sellers")
+    for ledger in operations.get(f"/ledgers?eq(journal.id,{id})").json["data"]:
+        for action in ("recalculate", "accept", "queue"):
+            _looked(r, f"/ledgers/{ledger['id']}")
+            operations.post(f"/ledgers/{ledger['id']}/{action}")
+    for number, one in enumerate(operations.get(f"/statements?like(ledger.id,BLE-{id[4:]}-*)&limit=50").json["data"]):
+        there = f"/statements/{one['id']}"
+        for action in ("recalculate", "error", "retry", "queue", "pending", "issue"):
+            operations.post(f"{there}/{action}", {"statusNotes": {"message": "?"}} if action == "error" else None)
+            client.get(there)
+            vendor.get(there)
+        _looked(r, there)
+        buyer, seller = ({"id": one[each]["id"]} for each in ("buyer", "seller"))
+        document = {"documentNo": f"NL-PSI-80000{number}", "countryCode": "NL", "buyer": buyer, "seller": seller}
+        operations.post("/invoices", document)
+        operations.post("/invoices", {**document, "statement": {"id": one["id"]}})
+        client.get("/invoices?limit=3&order=-audit.created.at")
+        client.get(there)
+    operations.post(f"{at}/complete")
+    _looked(r, at)
+    for media in ACCEPTS:
+        operations.get(f"{at}/charges?limit=100", headers={"accept": media})
+    vendor.delete(at)
+
+
+def _looked(r: Recorder, path: str) -> None:
+    for name in ("vendor", "operations", "client", "vendor-other"):
+        r.as_(name).get(path)
+    for name in ("vendor", "operations"):
+        r.as_(name).get(f"{path}/charges?limit=100&order=-price.PPx1,id")
+    r.as_("operations").get(f"/{path.split('/')[1]}?limit=3&order=-audit.updated.at")
