@@ -12,7 +12,7 @@ from specs.tables import Operation
 from tests import test_determinism
 from tests.driver import XLSX
 from tests.recorded.recorder import NOBODY, Recorder, session
-from tests.valid import Request, Valid
+from tests.valid import Request, Valid, consolidated_like
 
 CALLERS = ("operations", "vendor", "client")
 OTHERS = ("vendor-other", "client-other")
@@ -202,3 +202,72 @@ def _looked(r: Recorder, path: str) -> None:
     for name in ("vendor", "operations"):
         r.as_(name).get(f"{path}/charges?limit=100&order=-price.PPx1,id")
     r.as_("operations").get(f"/{path.split('/')[1]}?limit=3&order=-audit.updated.at")
+
+
+@session("billing-moves")
+def moves(r: Recorder) -> None:
+    """Rows that change what they belong to, and come back: children of statements, charges of ledgers, ERP numbers."""
+    operations = r.as_("operations")
+    journals = [_generated(r, f"Month {number}") for number in range(3)]
+    for at in journals[:2]:
+        operations.post(f"{at}/reset")
+        _below(r, at)
+        operations.post(f"{at}/accept")
+        _below(r, at)
+    for at in reversed(journals):
+        for ledger in operations.get(f"/ledgers?eq(journal.id,{at[10:]})").json["data"]:
+            for action in ("accept", "recalculate", "queue"):
+                operations.post(f"/ledgers/{ledger['id']}/{action}")
+            operations.get(f"/ledgers/{ledger['id']}/charges?limit=100")
+    found = operations.get("/statements?order=-audit.created.at&limit=6&select=audit").json["data"]
+    alike = [each for each in found if each["buyer"]["id"] == found[0]["buyer"]["id"]]
+    shell = operations.post("/statements", consolidated_like(alike[0])).json.get("id", "SOM-0")
+    for child in (*alike, found[-1]):
+        operations.post(f"/statements/{shell}/children", {"id": child["id"]})
+        _family(r, shell)
+    for child in (alike[0], alike[0], alike[-1]):
+        operations.delete(f"/statements/{shell}/children/{child['id']}")
+        _family(r, shell)
+        operations.post(f"/statements/{child['id']}/queue")
+        operations.post(f"/statements/{shell}/children", {"id": child["id"]})
+        _family(r, shell)
+    one, two = (f"/statements/{each['id']}" for each in found[-2:])
+    for path, number in ((one, "ERP-1"), (two, "ERP-2"), (one, "ERP-2"), (two, "ERP-1"), (two, "ERP-3")):
+        operations.put(path, {"externalIds": {"erpId": number}})
+        operations.get("/statements?in(externalIds.erpId,(ERP-1,ERP-2,ERP-3))&select=-*,id,externalIds")
+    for number, named in enumerate(("ERP-1", "ERP-2", "ERP-3", found[-1]["id"])):
+        sides: dict[str, Any] = {each: {"id": found[-1][each]["id"]} for each in ("buyer", "seller")}
+        document = {"documentNo": f"NL-PSI-81000{number}", "countryCode": "NL", **sides}
+        document["externalIds"] = {"statement": named}
+        operations.post("/invoices", document)
+        operations.post("/credit-memos", {**document, "documentNo": f"NL-CM-81000{number}"})
+        r.as_("client").get("/invoices?limit=100")
+        operations.get(f"{two}?select=audit")
+    for at in journals:
+        _below(r, at)
+
+
+def _generated(r: Recorder, name: str) -> str:
+    """The path of a new journal that has become ledgers."""
+    vendor = r.as_("vendor")
+    made = vendor.post("/journals", {"name": name, "authorization": {"id": "AUT-1000-0001"}})
+    at = f"/journals/{made.json['id']}"
+    vendor.upload(f"{at}/upload", (test_determinism.FILES / "journal.jsonl").read_bytes())
+    vendor.post(f"{at}/submit")
+    r.as_("operations").post(f"{at}/accept")
+    _below(r, at)
+    return at
+
+
+def _below(r: Recorder, at: str) -> None:
+    """What belongs to a journal, in the order in which it comes by itself."""
+    for path in (at, f"{at}/charges", f"/ledgers?eq(journal.id,{at[10:]})", f"/statements?like(ledger.id,*{at[13:]}*)"):
+        r.as_("operations").get(path)
+    r.as_("vendor").get("/journals?limit=100&select=-*,id,status")
+
+
+def _family(r: Recorder, shell: str) -> None:
+    """A consolidated statement, and the statements and charges that it is made of."""
+    for path in (f"/{shell}", f"/{shell}/charges?limit=100", f"?eq(parent.id,{shell})&limit=100"):
+        r.as_("operations").get(f"/statements{path}")
+    r.as_("client").get("/statements?limit=100&select=-*,id,parent")
