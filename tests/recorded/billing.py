@@ -232,8 +232,8 @@ def moves(r: Recorder) -> None:
         operations.post(f"/statements/{shell}/children", {"id": child["id"]})
         _family(r, shell)
     one, two = (f"/statements/{each['id']}" for each in found[-2:])
-    for path, number in ((one, "ERP-1"), (two, "ERP-2"), (one, "ERP-2"), (two, "ERP-1"), (two, "ERP-3")):
-        operations.put(path, {"externalIds": {"erpId": number}})
+    for path, name in ((one, "ERP-1"), (two, "ERP-2"), (one, "ERP-2"), (two, "ERP-1"), (two, "ERP-3")):
+        operations.put(path, {"externalIds": {"erpId": name}})
         operations.get("/statements?in(externalIds.erpId,(ERP-1,ERP-2,ERP-3))&select=-*,id,externalIds")
     for number, named in enumerate(("ERP-1", "ERP-2", "ERP-3", found[-1]["id"])):
         sides: dict[str, Any] = {each: {"id": found[-1][each]["id"]} for each in ("buyer", "seller")}
@@ -271,3 +271,91 @@ def _family(r: Recorder, shell: str) -> None:
     for path in (f"/{shell}", f"/{shell}/charges?limit=100", f"?eq(parent.id,{shell})&limit=100"):
         r.as_("operations").get(f"/statements{path}")
     r.as_("client").get("/statements?limit=100&select=-*,id,parent")
+
+
+@session("billing-references")
+def references(r: Recorder) -> None:
+    """What is seen of a thing through others that refer to it, before it changes and after."""
+    operations = r.as_("operations")
+
+    def look() -> None:
+        for name in ("operations", "vendor", "client"):
+            for query in THROUGH:
+                r.as_(name).get(f"/{query}")
+
+    look()
+    operations.put("/journals/BJO-1000-0009", {"name": "Another name", "notes": "Changed."})
+    operations.put("/ledgers/BLE-1000-0009-1000-0001", {"assignee": {"id": "USR-1000-0001"}, "notes": "Changed."})
+    r.as_("vendor").put("/journals/BJO-1000-0001", {"name": "A name of its vendor's"})
+    look()
+    for path in ("/journals/BJO-1000-0009/reset", "/ledgers/BLE-1000-0010-1000-0001/queue"):
+        operations.post(path)
+    for one in operations.get("/statements?status=Generated&limit=3").json["data"]:
+        operations.post(f"/statements/{one['id']}/queue")
+    look()
+    operations.put("/invoices/INV-1000-0001-0000-0001", {"externalIds": {"operations": "X"}, "notes": "Changed."})
+    operations.put("/manual-overrides/BOV-1000-0001", {"notes": "Changed."})
+    operations.post("/manual-overrides/BOV-1000-0001/disable")
+    look()
+
+
+THROUGH = (
+    "ledgers?select=journal&limit=100",
+    "ledgers?select=journal.status,journal.audit,-price&order=journal.name,-journal.dueDate&limit=100",
+    "ledgers?like(journal.name,*name*)&select=-*,id,journal.notes",
+    "ledgers/BLE-1000-0009-1000-0001?select=journal.name,journal.vendor.name,assignee",
+    "ledgers/BLE-1000-0009-1000-0001/charges?select=journal,ledger&limit=3&order=-ledger.id",
+    "statements?select=ledger,invoice&limit=100&order=ledger.id,id",
+    "statements?ne(ledger.id,null())&order=-ledger.id&limit=5&select=-*,id,ledger.status",
+    "statements/SOM-1000-0001-0000-0006?select=ledger.journal,invoice.notes,audit",
+    "invoices?select=statement,-lines&limit=100&order=statement.type,-statement.id",
+    "invoices/INV-1000-0001-0000-0001?select=statement.status,statement.ledger",
+    "credit-memos?select=statement&limit=5&eq(statement.type,Credit)",
+    "journals/BJO-1000-0009/attachments?select=journal.status,journal.name",
+    "journals/BJO-1000-0005/charges?limit=4&select=journal.name,seller.address,subscription.agreement",
+)
+"""Lists and objects that show others, or are filtered and ordered by them"""
+
+
+@session("billing-waiting")
+def waiting(r: Recorder) -> None:
+    """Work that waits for a while, for reads or for a hand; and things that change, or go, before it is done."""
+    vendor, operations, anybody = r.as_("vendor"), r.as_("operations"), r.as_(NOBODY)
+    for mode in ("manual", "after:60", "reads:2", "manual"):
+        anybody.put("//__mock__/processing", {"processing": mode})
+        made = [_draft(r, f"{mode} {number}") for number in range(3)]
+        anybody.get("//__mock__/jobs")
+        vendor.delete(made[0])
+        anybody.get("//__mock__/jobs")
+        for at in (*made, *made):
+            vendor.get(at)
+        anybody.post("//__mock__/clock/advance", {"seconds": 59})
+        vendor.get("/journals?limit=5&order=-audit.created.at")
+        anybody.post("//__mock__/clock/advance", {"seconds": 1})
+        for at in made:
+            vendor.get(f"{at}?select=audit")
+            vendor.post(f"{at}/submit")
+        anybody.get("//__mock__/jobs")
+        anybody.post(f"//__mock__/jobs/release?subject={made[1][10:]}")
+        for _ in range(3):
+            vendor.get("/journals?limit=5&order=-audit.created.at&select=audit")
+        anybody.post("//__mock__/jobs/release")
+        for at in made:
+            operations.post(f"{at}/accept")
+            operations.post(f"{at}/reset")
+        anybody.post("//__mock__/jobs/release")
+        for at in made:
+            for ledger in operations.get(f"/ledgers?eq(journal.id,{at[10:]})").json["data"]:
+                operations.post(f"/ledgers/{ledger['id']}/recalculate")
+            operations.post(f"{at}/reset")
+        anybody.get("//__mock__/jobs")
+        anybody.post("//__mock__/clock/advance", {"by": "P1D"})
+        for at in made:
+            operations.get(f"{at}?select=audit")
+
+
+def _draft(r: Recorder, name: str) -> str:
+    made = r.as_("vendor").post("/journals", {"name": name, "authorization": {"id": "AUT-1000-0001"}})
+    at = f"/journals/{made.json['id']}"
+    r.as_("vendor").upload(f"{at}/upload", (test_determinism.FILES / "journal.jsonl").read_bytes())
+    return at
