@@ -45,6 +45,9 @@ def by_everybody(r: Recorder) -> None:
     random = Random("credits-rights")
     for id, operation in rights.operations("credits").items():
         r.reset()
+        if credits_stage.FIT.get(id) == "requested":
+            # Else the request would be executed before the next call.
+            r.as_(NOBODY).put("//__mock__/processing", {"processing": "manual"})
         stage = Stage(cast(MockServer, r))
         locator = stage.object(id)
         sent = credits_stage.request(id, STAGING, locator)
@@ -94,3 +97,12 @@ def accounts(r: Recorder) -> None:
             for sort in ("", "ACCOUNT_NAME", "-ACCOUNT_NAME", "ACCOUNT_NUMBER", "-ACCOUNT_NUMBER", "NOTHING"):
                 said = f"{query}{'&' if query else '?'}sorts={sort}" if sort else query
                 r.as_(name).get(f"//v1/finance/accounts{said}")
+    for number in ("700100", "700102", "700190"):
+        at = f"//v1/finance/accounts/{number}"
+        for months in ("", "?months=2026-01-01", "?months=2025-04-30,2026-02-01", "?months=1999-01-01", "?months=x"):
+            r.as_("finance-two").get(at + months)
+        for invoice in r.as_("finance").get(at).json.get("invoices", [])[:3]:
+            for document in [each["documentId"] for each in invoice.get("documents", [])] + ["nothing"]:
+                there = f"{at}/{invoice['invoiceId']}?documentId={document}"
+                r.as_("finance").get(there)
+                r.as_("finance-two").get(there, headers={"accept": "application/octet-stream"})

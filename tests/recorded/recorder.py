@@ -22,7 +22,7 @@ from mockserver import MockServer, create_app
 from mockserver.domain.errors import NotFound
 from mockserver.sandboxes import Sandbox
 from mockserver.world import World
-from tests.driver import XLSX, Answer, Client
+from tests.driver import Answer, Client
 
 HERE = Path(__file__).parent
 NOBODY = "nobody"
@@ -64,6 +64,7 @@ class Recorder:
 
     def __init__(self, app: MockServer, box: str, calls: list[Call]) -> None:
         self._app, self._box, self._calls = app, box, calls
+        self._names = {each.token: name for name, each in self.callers.items()}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._app, name)
@@ -139,7 +140,7 @@ class Recorder:
         if authorization is None:
             return NOBODY
         token = authorization.removeprefix("Bearer ").partition("@")[0]
-        return next((name for name, each in self.callers.items() if each.token == token), "stranger")
+        return self._names.get(token, "stranger")
 
 
 Session = Callable[[Recorder], None]
@@ -183,13 +184,16 @@ def _stable(answer: Answer) -> tuple[bytes, Mapping[str, str]]:
     How well a file is packed is up to zlib, of which some builds of Python have another one; how long a call took is up
     to the machine. The length goes with either.
     """
-    packed = {XLSX: _unpacked, "application/pdf": _inflated}.get(answer.headers.get("content-type", ""))
-    body = packed(answer.content) if packed is not None and answer.content else answer.content
-    if packed is None:
+    body = answer.content
+    if body.startswith(b"%PDF-"):
+        body = _inflated(body)
+    elif zipfile.is_zipfile(io.BytesIO(body)):
+        body = _unpacked(body)
+    else:
         for varies, stays in _VARIES:
             body = varies.sub(stays, body)
-        if body == answer.content:
-            return body, answer.headers
+    if body == answer.content:
+        return body, answer.headers
     return body, {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
 
 
