@@ -34,22 +34,25 @@ Found = Generator[None, None, Rows]
 
 def found(x: Exchange) -> Rows:
     """The rows that the query asks for, of those that the caller may see. Raises Invalid."""
-    steps = _found(x, _rows(x))
+    return _at_once(_found(x, _rows(x)))
+
+
+def prepare(x: Exchange) -> Iterator[None] | None:
+    """Find the rows ahead, in portions where there are many to look at. Raises Invalid."""
+    rows = _rows(x)
+    if rows.total >= LONG and (x.query.filter is not None or x.query.order):
+        return _prepared(x, rows)
+    x.found = _at_once(_found(x, rows))
+    return None
+
+
+def _at_once(steps: Found) -> Rows:
     while True:
         try:
             next(steps)
         except StopIteration as ended:
             rows: Rows = ended.value
             return rows
-
-
-def prepare(x: Exchange) -> Iterator[None] | None:
-    """Look for the rows in portions, where there are many to look at."""
-    rows = _rows(x)
-    if rows.total < LONG or (x.query.filter is None and not x.query.order):
-        x.found = rows
-        return None
-    return _prepared(x, rows)
 
 
 def _prepared(x: Exchange, rows: Rows) -> Iterator[None]:
