@@ -100,10 +100,11 @@ def test_given_totals_count_and_the_grand_total_is_their_sum(small: Small) -> No
     [
         ({}, ("120", "37.5", "27.2727272727")),
         ({"currencyFactor": 1}, ("120", "37.5", "27.2727272727")),
+        ({"currencyFactor": 0}, ("120", "37.5", "27.2727272727")),
         ({"currencyFactor": Decimal("1.08")}, ()),
         ({"currencyFactor": Decimal("1.08"), "totalPP": 150}, ("150", "10", "9.0909090909")),
     ],
-    ids=["local", "a factor of one", "foreign", "foreign, its cost given"],
+    ids=["local", "a factor of one", "no factor", "foreign", "foreign, its cost given"],
 )
 def test_costs_in_the_local_currency_are_measured_against_a_document_in_it_alone(
     small: Small, price: dict[str, Any], shown: tuple[str, ...]
