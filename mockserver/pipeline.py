@@ -7,7 +7,6 @@ application.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -21,7 +20,7 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import bodies, faults, gate, links
+from mockserver import bodies, gate, links, strikes
 from mockserver import sandboxes as boxes
 from mockserver.auth import Caller
 from mockserver.control import PATH as CONTROL
@@ -29,7 +28,6 @@ from mockserver.control import PROBLEM, Control
 from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Refusal
 from mockserver.exchange import Exchange, Scope
-from mockserver.faults import Strike
 from mockserver.gate import Step, text
 from mockserver.handlers import refused
 from mockserver.problems import Fault
@@ -37,6 +35,7 @@ from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
 from mockserver.sandboxes import Sandbox, Sandboxes, Side
 from mockserver.service import Endpoint, Service
+from mockserver.strikes import Strike
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -152,11 +151,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     # What was sent has arrived, whatever becomes of it: a caller who waits no longer has asked for it.
                     content, receive = await _ahead(receive)
                     heard.arrive(content, _caller(sandbox, strike.api, headers))
-                if strike is not None and strike.delay:
-                    try:
-                        await asyncio.sleep(strike.delay)
-                    except asyncio.CancelledError:  # the server ends
-                        strike.drop, strike.lost, strike.reply = True, None, faults.GONE
+                    await strike.wait()
             reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
             reply = self._document(scope, path, sandbox)
@@ -173,9 +168,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if strike is None:
                 await _send(send, scope, reply)
             else:
-                await faults.deliver(send, scope, reply, strike)
+                await strikes.deliver(send, scope, reply, strike)
         finally:
-            if sandbox.journal.most and (found is not None or side is not None):
+            is_over = strike is not None and strike.is_over
+            if sandbox.journal.most and (found is not None or side is not None) and not is_over:
                 heard.api = heard.api or (None if side is None else side.service.api.name)
                 self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
             if self.log is not None:
@@ -313,7 +309,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         side, endpoint = sandbox.sides[target.api], target.endpoint
         heard.api, heard.operation = target.api, endpoint.id
         if is_stale:
-            side = side.seeing(faults.stale(side.world))
+            side = side.seeing(strikes.stale(side.world))
         world = side.world
         params = dict(zip(names, values, strict=True))
         x = Exchange(scope, headers, side.service, endpoint, params, sandbox, side, self.secret)

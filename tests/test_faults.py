@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
-from mockserver import MockServer, create_app, faults
+from mockserver import MockServer, create_app, fault_kinds, faults
 from mockserver.clock import Clock
 from mockserver.domain.errors import Conflict
-from mockserver.faults import Faults, Strike, deliver
+from mockserver.faults import Faults
 from mockserver.reply import Reply
+from mockserver.strikes import Strike, Switch, deliver
 from tests.credits_stage import STAGING
 from tests.driver import BASE, Answer, Client
 from tests.fingerprint import fingerprint
@@ -50,6 +50,11 @@ def call(faults: Faults, operation: str = "listJournals", method: str = "GET", c
 def pattern(faults: Faults, calls: int = 60) -> list[tuple[str, ...]]:
     """Which rules strike each of so many calls."""
     return [() if (strike := call(faults)) is None else tuple(strike.rules) for _ in range(calls)]
+
+
+@cache
+def everything() -> MockServer:
+    return create_app()
 
 
 # Which calls are struck
@@ -88,7 +93,6 @@ def test_what_a_rule_strikes_does_not_hang_on_other_rules_or_calls_of_others() -
 def test_about_the_share_of_the_calls_is_struck() -> None:
     struck = sum(map(bool, pattern(made({"kind": "drop", "share": 0.2}), 2_000)))
     assert 320 < struck < 480
-    assert not any(pattern(made({"kind": "drop", "share": 0})))
 
 
 def test_so_many_calls_are_spared_and_so_many_struck() -> None:
@@ -198,7 +202,7 @@ def test_there_is_room_for_so_many_rules_and_so_many_bytes() -> None:
     full = made(*[{"kind": "drop"}] * faults.MOST)
     with pytest.raises(Conflict, match=r"^there are 100 faults already; switch some off"):
         full.add({"kind": "drop"})
-    heavy = made(*[{"kind": "status", "status": 500, "body": "x" * faults.BODY}] * 10)
+    heavy = made(*[{"kind": "status", "status": 500, "body": "x" * fault_kinds.BODY}] * 10)
     with pytest.raises(Conflict, match="together may have 1000000 bytes"):
         heavy.add({"kind": "status", "status": 500, "body": "x"})
     heavy.drop("fault-3")
@@ -322,7 +326,10 @@ def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: 
     [
         ({"kind": "latency", "status": 503}, "Status: a fault of the kind latency has no such member; it has seconds"),
         ({"kind": "latency"}, "Kind: latency wants seconds, or least and most."),
-        ({"kind": "drop", "operation": "listJurnals"}, "Operation: no operation is 'listJurnals'; did you mean"),
+        (
+            {"kind": "drop", "operation": "listJurnals"},
+            "Operation: no operation is 'listJurnals'; did you mean",
+        ),
         ({"kind": "drop", "api": "biling"}, "Api: 'biling' is not served; did you mean billing?"),
         ({"kind": "drop", "from": "noon"}, "From: must be a date-time, such as 2026-03-31T09:00:00Z, or a date."),
     ],
@@ -332,11 +339,6 @@ def test_a_refusal_tells_the_mend(vendor: Client, rule: Mapping[str, Any], mend:
 
 
 # What a caller sees
-
-
-@cache
-def everything() -> MockServer:
-    return create_app()
 
 
 PAGES = {
@@ -394,6 +396,9 @@ def test_a_rate_limit_says_when_to_come_again(vendor: Client) -> None:
     on(vendor, kind="rate-limit", retryAfter=30, after=1)
     assert [vendor.get("/journals").status for _ in range(2)] == [200, 429]
     assert vendor.get("/journals").headers["retry-after"] == "30"
+    vendor.delete("//__mock__/faults")
+    on(vendor, kind="rate-limit")
+    assert vendor.get("/journals").headers["retry-after"] == "1"
 
 
 def test_what_is_refused_by_a_fault_is_not_done_and_what_is_lost_is(app: MockServer, vendor: Client) -> None:
@@ -451,6 +456,114 @@ def test_what_a_client_sent_is_done_though_it_waits_no_longer(app: MockServer, v
     assert vendor.delete("//@waited/__mock__/faults").status == 200
     found = vendor.get("//@waited/public/v1/billing/journals?limit=100").json["data"]
     assert [each["name"] for each in found].count("Asked once") == 1
+
+
+ENDS = {
+    "all are switched off": ("DELETE", "/@early/__mock__/faults"),
+    "the one is switched off": ("DELETE", "/@early/__mock__/faults/fault-1"),
+    "the sandbox is dropped": ("DELETE", "/__mock__/sandboxes/early"),
+    "all sandboxes are dropped": ("DELETE", "/__mock__/sandboxes"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_that_waits_goes_on_at_once_when(app: MockServer, vendor: Client, end: str) -> None:
+    assert vendor.post("//@early/__mock__/faults", {"kind": "latency", "seconds": 250}).status == 201
+    sandbox = app.sandbox("early")
+
+    async def ended() -> None:
+        waiting = [
+            asyncio.create_task(_asked_and_left(app, "/@early/public/v1/billing/journals", json.dumps(NEW).encode()))
+            for _ in range(3)
+        ]
+        await asyncio.sleep(0.01)
+        assert not any(each.done() for each in waiting)
+        assert vendor.request(ENDS[end][0], "/" + ENDS[end][1]).status in (200, 204)
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+
+    def journals() -> int:
+        return len(list(sandbox.worlds["billing"].layer.all("Journal")))
+
+    before = journals()
+    asyncio.run(ended())
+    assert journals() == before + 3
+
+
+@pytest.mark.parametrize("order", [("fault-1", "fault-2"), ("fault-2", "fault-1")])
+def test_a_call_waits_on_for_the_rules_that_are_left(order: tuple[str, str]) -> None:
+    faults = made({"kind": "latency", "seconds": 200}, {"kind": "latency", "seconds": 50})
+
+    async def relieved(strike: Strike) -> None:
+        waiting = asyncio.create_task(strike.wait())
+        for id in order:
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            faults.drop(id)
+        await asyncio.wait_for(waiting, 20)
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(relieved(strike))
+    assert not strike.drop
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_call_that_waits_for_a_world_that_is_reset_is_dropped_undone(
+    app: MockServer, vendor: Client, stays: bool
+) -> None:
+    assert vendor.post("//@anew/__mock__/reset").status == 200
+    seed = [fingerprint(each) for each in app.sandbox("anew").worlds.values()]
+    rule = {"kind": "latency", "seconds": 250, "stays": stays}
+    assert vendor.post("//@anew/__mock__/faults", rule).status == 201
+
+    async def reset() -> None:
+        waiting = asyncio.create_task(
+            _asked_and_left(app, "/@anew/public/v1/billing/journals", json.dumps(NEW).encode())
+        )
+        await asyncio.sleep(0.01)
+        assert vendor.post("//@anew/__mock__/reset").status == 200
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(waiting, 20)
+
+    asyncio.run(reset())
+    assert [fingerprint(each) for each in app.sandbox("anew").worlds.values()] == seed
+    assert vendor.get("//@anew/__mock__/journal").json["requests"] == []
+    assert len(vendor.get("//@anew/__mock__/faults").json["faults"]) == stays
+    vendor.delete("//@anew/__mock__/faults")
+
+
+def test_what_stays_delays_the_calls_after_a_reset_and_lets_them_go_when_it_is_off() -> None:
+    faults = made({"kind": "latency", "seconds": 250, "stays": True})
+    faults.reset()
+
+    async def relieved(strike: Strike) -> None:
+        waiting = asyncio.create_task(strike.wait())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        faults.clear()
+        await asyncio.wait_for(waiting, 20)
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(relieved(strike))
+    assert not strike.drop
+
+
+def test_a_slow_answer_comes_at_once_when_its_rule_is_switched_off() -> None:
+    faults = made({"kind": "slow", "bytesPerSecond": 100})
+    body = bytes(range(250)) * 40
+    pieces: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        pieces.append(message.get("body", b""))
+        if len(pieces) == 3:
+            faults.clear()
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(asyncio.wait_for(deliver(send, {"method": "GET"}, Reply(200, body), strike), 20))
+    assert [len(each) for each in pieces] == [0, 10, 10, len(body) - 20]
+    assert b"".join(pieces) == body
 
 
 def test_a_call_that_waits_when_the_server_ends_is_ended_in_silence(app: MockServer, vendor: Client) -> None:
@@ -625,7 +738,7 @@ async def _delivered(reply: Reply, strike: Strike, method: str = "GET") -> list[
         (Strike(rate=10), Reply(200, b"12"), "GET", ["start", "body", "body"], b"12"),
         (Strike(rate=1), Reply(200, b"12"), "HEAD", ["start", "body"], b""),
         (Strike(rate=1), Reply(204, b"", None), "GET", ["start", "body"], b""),
-        (Strike(delay=1), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
+        (Strike(delays=[(1, Switch())]), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
     ],
 )
 def test_without_a_connection_to_close_an_answer_is_broken_off_all_the_same(
@@ -643,10 +756,10 @@ def test_without_a_connection_to_close_an_answer_is_broken_off_all_the_same(
 def test_no_slow_answer_takes_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def pause(switch: Switch, seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("mockserver.faults.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(Switch, "pause", pause)
     sent = asyncio.run(_delivered(Reply(200, b"x" * 1_000_000), Strike(rate=1)))
     assert sum(slept) == pytest.approx(300)
     assert len(sent) < 3_100
