@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import orjson
@@ -33,11 +34,13 @@ class Hit:
     """One time that a rule strikes.
 
     said: the rule as JSON; drawn: a number from 0 to under 1; switch: the rule's
+    left: seconds until the rule's window of so many calls ends; None: it has none
     """
 
     said: Said
     drawn: float
     switch: Switch
+    left: float | None = None
 
 
 # What each kind does to a call
@@ -54,7 +57,9 @@ def _status(strike: Strike, hit: Hit) -> None:
 
 
 def _rate_limit(strike: Strike, hit: Hit) -> None:
-    strike.reply = Answer(429, headers={"Retry-After": str(int(hit.said.get("retryAfter", 1)))})
+    # Rounded up: whoever comes again after so many whole seconds must not come too early.
+    seconds = hit.said.get("retryAfter", 1 if hit.left is None else ceil(hit.left))
+    strike.reply = Answer(429, headers={"Retry-After": str(int(seconds))})
 
 
 def _drop(strike: Strike, hit: Hit) -> None:
@@ -114,7 +119,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "latency": Kind(_latency, ways=(("seconds",), ("least", "most")), goes_on=True),
     "status": Kind(_status, ways=(("status",),), may=("body", "headers", "lost")),
-    "rate-limit": Kind(_rate_limit, may=("retryAfter",)),
+    "rate-limit": Kind(_rate_limit, ways=((), ("calls", "window"), ("calls", "window", "shared")), may=("retryAfter",)),
     "drop": Kind(_drop, may=("lost",)),
     "cut": Kind(_cut, may=("part",)),
     "slow": Kind(_slow, ways=(("bytesPerSecond",),)),

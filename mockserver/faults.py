@@ -1,7 +1,7 @@
 """Faults on demand: what networks, gateways and replicas do to a caller, by rules that each sandbox has of its own.
 
 Which call a rule strikes follows from the seed, the rule's number and how many calls it has matched, and from nothing
-else: the same calls meet the same faults again.
+else, but for a limit of calls, which goes by the clock and the callers: the same calls meet the same faults again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import translate
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +30,37 @@ BODIES = 1_000_000
 T = TypeVar("T")
 
 
+class Limit:
+    """So many calls in a window of time, which begins with the first call in it.
+
+    most: calls; span: how long a window is; is_shared: all callers have one, else each has one
+    """
+
+    def __init__(self, most: int, span: timedelta, *, is_shared: bool) -> None:
+        self._is_shared = is_shared
+        self._most = most
+        self._span = span
+        # Who calls -> when the window began, and the calls in it; no more than there are callers
+        self._windows: dict[str, tuple[datetime, int]] = {}
+
+    @classmethod
+    def of(cls, said: Said) -> Limit | None:
+        """The one that a rule speaks of."""
+        if "calls" not in said:
+            return None
+        return cls(int(said["calls"]), timedelta(seconds=said["window"]), is_shared=bool(said.get("shared")))
+
+    def count(self, caller: Callable[[], str], now: datetime) -> float:
+        """Count a call; the seconds until the window ends if it is one too many, else 0."""
+        who = "" if self._is_shared else caller()
+        begun, calls = self._windows.get(who, (now, 0))
+        # A clock that was set back has left the window, too.
+        if not begun <= now < begun + self._span:
+            begun, calls = now, 0
+        self._windows[who] = begun, calls + 1
+        return (begun + self._span - now).total_seconds() if calls >= self._most else 0.0
+
+
 @dataclass(slots=True)
 class Rule:
     """A rule, and what has come of it.
@@ -37,6 +68,7 @@ class Rule:
     said: the rule as JSON; size: bytes of the body that it brings along
     operation, caller: what a name must match; None: any
     since, until: instants of the sandbox's clock, from the first to before the second; None: open
+    limit: how many of the calls that it matches it lets through; left: what that said of the last one
     switch: what those hang on that wait because of it
     calls: how many it has matched; struck: how many of them it struck
     """
@@ -49,6 +81,8 @@ class Rule:
     caller: re.Pattern[str] | None
     since: datetime | None
     until: datetime | None
+    limit: Limit | None
+    left: float = 0.0
     switch: Switch = field(default_factory=Switch)
     calls: int = 0
     struck: int = 0
@@ -65,6 +99,7 @@ class Rule:
             _glob(said.get("caller")),
             _moment(said.get("from")),
             _moment(said.get("until")),
+            Limit.of(said),
         )
 
     @property
@@ -88,23 +123,30 @@ class Rule:
             and (self.caller is None or (bool(name := caller()) and self.caller.match(name) is not None))
         )
 
+    def count(self, caller: Callable[[], str], now: Callable[[], datetime]) -> None:
+        """Note that it has matched a call."""
+        self.calls += 1
+        if self.limit is not None:
+            self.left = self.limit.count(caller, now())
+
     def strikes(self, seed: int) -> bool:
         """Whether it strikes the last call that it matched, if no other does."""
         share = self.said.get("share", 1)
         return (
-            self.calls > self.said.get("after", 0)
+            (self.limit is None or self.left > 0)
+            and self.calls > self.said.get("after", 0)
             and (self.struck < self.said["count"] if "count" in self.said else True)
             and (share >= 1 or self.drawn(seed, "share") < share)
         )
 
     def hit(self, seed: int) -> Hit:
         """What is known of its striking the last call that it matched."""
-        return Hit(self.said, self.drawn(seed, "spread"), self.switch)
+        return Hit(self.said, self.drawn(seed, "spread"), self.switch, None if self.limit is None else self.left)
 
     def begin(self) -> None:
         """Have struck nothing yet."""
         self.calls = self.struck = 0
-        self.switch = Switch()
+        self.limit, self.switch = Limit.of(self.said), Switch()
 
     def drawn(self, seed: int, what: str) -> float:
         """A number from 0 to under 1 for the last call that it matched."""
@@ -187,7 +229,7 @@ class Faults:
             if not rule.matches(api, operation, method, name, now):
                 continue
             # Counted though another has struck: what a rule does must not hang on its neighbours.
-            rule.calls += 1
+            rule.count(name, now)
             if is_open and rule.strikes(self._seed):
                 rule.struck += 1
                 rule.kind.does(strike, rule.hit(self._seed))

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockserver import MockServer, create_app, fault_kinds, faults
 from mockserver.clock import Clock
@@ -311,6 +313,14 @@ def test_the_pages_of_the_server_itself_meet_no_fault(vendor: Client) -> None:
         ("from", {"kind": "drop", "from": "9999-12-31T23:59:59-23:59"}),
         ("until", {"kind": "drop", "from": "2026-03-17", "until": "2026-03-17"}),
         ("stays", {"kind": "drop", "stays": "yes"}),
+        ("kind", {"kind": "rate-limit", "calls": 1}),
+        ("kind", {"kind": "rate-limit", "window": 60}),
+        ("kind", {"kind": "rate-limit", "shared": True}),
+        ("calls", {"kind": "drop", "calls": 1, "window": 60}),
+        ("calls", {"kind": "rate-limit", "calls": 0, "window": 60}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 0}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 1e99}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 0.5}),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: str, rule: Mapping[str, Any]) -> None:
@@ -331,6 +341,7 @@ def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: 
             "Operation: no operation is 'listJurnals'; did you mean",
         ),
         ({"kind": "drop", "api": "biling"}, "Api: 'biling' is not served; did you mean billing?"),
+        ({"kind": "rate-limit", "calls": 5}, "Kind: rate-limit wants nothing, or calls and window, or calls and"),
         ({"kind": "drop", "from": "noon"}, "From: must be a date-time, such as 2026-03-31T09:00:00Z, or a date."),
     ],
 )
@@ -399,6 +410,124 @@ def test_a_rate_limit_says_when_to_come_again(vendor: Client) -> None:
     vendor.delete("//__mock__/faults")
     on(vendor, kind="rate-limit")
     assert vendor.get("/journals").headers["retry-after"] == "1"
+
+
+def limited(calls: int = 2, window: int = 60, **more: Any) -> Mapping[str, Any]:
+    return {"kind": "rate-limit", "calls": calls, "window": window, **more}
+
+
+def retry(faults: Faults, caller: str = "vendor") -> str | None:
+    """When a call is to come again; None where it passes."""
+    strike = call(faults, caller=caller)
+    return None if strike is None or strike.reply is None else strike.reply.headers["Retry-After"]
+
+
+def test_so_many_calls_of_each_caller_pass_in_a_window_of_the_clock(vendor: Client, operations: Client) -> None:
+    on(vendor, **limited(operation="listJournals"))
+    assert [vendor.get("/journals").status for _ in range(4)] == [200, 200, 429, 429]
+    assert operations.get("/journals").status == 200
+    assert vendor.get(DRAFT).status == 200
+    assert vendor.get("/journals").headers["retry-after"] == "60"
+    vendor.post("//__mock__/clock/advance", {"seconds": 20.5})
+    assert vendor.get("/journals").headers["retry-after"] == "40"
+    vendor.post("//__mock__/clock/advance", {"seconds": 39})
+    assert vendor.get("/journals").headers["retry-after"] == "1"
+    vendor.post("//__mock__/clock/advance", {"seconds": 1})
+    assert [vendor.get("/journals").status for _ in range(3)] == [200, 200, 429]
+    assert vendor.get("/journals").headers["retry-after"] == "60"
+
+
+def test_callers_share_one_limit_where_the_rule_says_so(vendor: Client, operations: Client) -> None:
+    on(vendor, **limited(3, shared=True))
+    assert [each.get("/journals").status for each in (vendor, operations) * 2] == [200, 200, 200, 429]
+
+
+def test_a_limit_that_a_call_exceeds_leaves_it_undone(vendor: Client) -> None:
+    on(vendor, **limited(1, method="POST"))
+    total = vendor.get("/journals").json["$meta"]["pagination"]["total"]
+    assert [vendor.post("/journals", NEW).status for _ in range(3)] == [201, 429, 429]
+    assert vendor.get("/journals").json["$meta"]["pagination"]["total"] == total + 1
+
+
+def test_a_window_begins_with_the_first_call_of_each() -> None:
+    clock = Clock(START)
+    faults = Faults(1, clock)
+    faults.add(limited(1))
+    assert retry(faults) is None
+    clock.advance(timedelta(seconds=45))
+    assert (retry(faults, "client"), retry(faults, "client"), retry(faults)) == (None, "60", "15")
+    clock.advance(timedelta(seconds=15))
+    assert (retry(faults), retry(faults, "client"), retry(faults)) == (None, "45", "60")
+    clock.advance(timedelta(hours=1))
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+@given(window=st.integers(1, 100), steps=st.lists(st.integers(0, 40_000), min_size=1, max_size=30), runs=st.booleans())
+def test_whoever_comes_again_when_told_to_passes_and_no_second_sooner(
+    window: int, steps: list[int], runs: bool
+) -> None:
+    elapsed = 0.0
+
+    def passed() -> Clock:
+        clock = Clock(START, running=runs, elapsed=lambda: elapsed)
+        if not runs:
+            clock.advance(timedelta(seconds=elapsed))
+        return clock
+
+    faults = Faults(1, passed())
+    faults.add(limited(1, window))
+    for step in steps:
+        elapsed += step / 1000
+        faults._clock = passed() if not runs else faults._clock
+        if (told := retry(faults)) is not None:
+            assert 1 <= int(told) <= window
+            elapsed += int(told) - 1
+            faults._clock = passed() if not runs else faults._clock
+            assert retry(faults) == "1"
+            elapsed += 1
+            faults._clock = passed() if not runs else faults._clock
+            assert retry(faults) is None
+
+
+def test_a_clock_that_is_set_back_leaves_the_window() -> None:
+    clock = Clock(START)
+    faults = Faults(1, clock)
+    clock.advance(timedelta(days=1))
+    faults.add(limited(1))
+    assert (retry(faults), retry(faults)) == (None, "60")
+    clock.restart(START)
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+def test_a_limit_leaves_what_other_rules_draw_as_it_is_and_counts_what_they_strike() -> None:
+    drawn = {"kind": "latency", "seconds": 1, "share": 0.5}
+    alone = pattern(made({"kind": "drop", "operation": "none*"}, drawn))
+    beside = pattern(made(limited(40), drawn))
+    assert beside == alone[:40] + [("fault-1",)] * 20
+    assert [each[:1] == ("fault-1",) for each in pattern(made(drawn, limited(5)))] == [
+        bool(each) for each in pattern(made(drawn))
+    ]
+    struck = pattern(made({"kind": "drop", "count": 4}, limited(5)), 8)
+    assert struck == [("fault-1",)] * 4 + [()] + [("fault-2",)] * 3
+
+
+def test_a_limit_that_stays_begins_anew_with_a_reset() -> None:
+    faults = made(limited(1, stays=True))
+    assert (retry(faults), retry(faults)) == (None, "60")
+    faults.reset()
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+def test_a_limit_may_tell_another_time_and_strike_only_so_often() -> None:
+    faults = made(limited(1, retryAfter=7, count=2))
+    assert [retry(faults) for _ in range(4)] == [None, "7", "7", None]
+
+
+def test_those_whom_nobody_knows_are_one_caller(app: MockServer, vendor: Client) -> None:
+    on(vendor, **limited(2))
+    strangers = [Client(app, f"stranger-{number}") for number in range(3)]
+    assert [each.get("/journals").status for each in strangers] == [401, 401, 429]
+    assert vendor.get("/journals").status == 200
 
 
 def test_what_is_refused_by_a_fault_is_not_done_and_what_is_lost_is(app: MockServer, vendor: Client) -> None:
