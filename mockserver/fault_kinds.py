@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -12,6 +13,7 @@ import orjson
 
 from mockserver import wire
 from mockserver.reply import JSON
+from mockserver.scenario import LATEST
 from mockserver.strikes import GONE, Answer, Strike, Switch
 
 BODY = 100_000
@@ -128,8 +130,11 @@ KINDS: Mapping[str, Kind] = {
 _OWN = frozenset(name for kind in KINDS.values() for name in kind.members)
 
 
-def wrong(said: Said) -> Iterator[tuple[str, str]]:
-    """What is wrong with a rule, beside what control/faults.yaml says of its members: (place, message)."""
+def wrong(said: Said, now: datetime) -> Iterator[tuple[str, str]]:
+    """What is wrong with a rule, beside what control/faults.yaml says of its members: (place, message).
+
+    now: what the clock of the sandbox shows
+    """
     kind = KINDS.get(said.get("kind", ""))
     if kind is None:
         yield "kind", f"must be one of {', '.join(KINDS)}."
@@ -147,7 +152,7 @@ def wrong(said: Said) -> Iterator[tuple[str, str]]:
         yield "least", f"must not be more than most, which is {said['most']}."
     if "status" in chosen:
         yield from _wrong_answer(said)
-    yield from _wrong_window(said)
+    yield from _wrong_window(said, now)
 
 
 def _wrong_answer(said: Said) -> Iterator[tuple[str, str]]:
@@ -176,7 +181,7 @@ def _wrong_answer(said: Said) -> Iterator[tuple[str, str]]:
         seen.add(folded)
 
 
-def _wrong_window(said: Said) -> Iterator[tuple[str, str]]:
+def _wrong_window(said: Said, now: datetime) -> Iterator[tuple[str, str]]:
     instants = {}
     for name in ("from", "until"):
         if name in said:
@@ -184,5 +189,11 @@ def _wrong_window(said: Said) -> Iterator[tuple[str, str]]:
                 instants[name] = wire.parse_instant(said[name])
             except ValueError:
                 yield name, "must be a date-time, such as 2026-03-31T09:00:00Z, or a date."
-    if len(instants) == 2 and instants["until"] <= instants["from"]:
+    until, shown = instants.get("until"), wire.instant(now)
+    if until is not None and until <= instants.get("from", ""):
         yield "until", "must be later than from."
+    elif wire.moment(instants.get("from", shown)) >= LATEST:
+        yield "from", f"no clock goes as far as {LATEST.year}; say an earlier instant."
+    # What stays may strike yet: a reset returns the clock to its start.
+    elif until is not None and until <= shown and not said.get("stays"):
+        yield "until", f"{until} is past, the clock of the sandbox shows {shown}; say a later instant."

@@ -177,7 +177,7 @@ class Faults:
     def add(self, said: Said) -> Rule:
         """Make a rule of its JSON. Raises Invalid, Conflict where there are too many."""
         wrong: dict[str, list[str]] = {}
-        for place, message in fault_kinds.wrong(said):
+        for place, message in fault_kinds.wrong(said, self._clock.now()):
             wrong.setdefault(place, []).append(message)
         if wrong:
             raise Invalid("; ".join(f"{place}: {each}" for place, told in wrong.items() for each in told), wrong)
@@ -250,14 +250,13 @@ def _once(ask: Callable[[], T]) -> Callable[[], T]:
     return answer
 
 
+def pattern(glob: str) -> re.Pattern[str]:
+    """What matches the names that a rule with such a glob is about."""
+    return re.compile(translate(glob))
+
+
 def _glob(glob: str | None) -> re.Pattern[str] | None:
-    return None if glob is None else re.compile(translate(glob))
-
-
-def matching(glob: str, names: Iterator[str]) -> bool:
-    """Whether any of the names is one that a rule with such a glob is about."""
-    pattern = re.compile(translate(glob))
-    return any(pattern.match(name) is not None for name in names)
+    return None if glob is None else pattern(glob)
 
 
 def _moment(text: str | None) -> datetime | None:

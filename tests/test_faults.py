@@ -214,6 +214,13 @@ def test_there_is_room_for_so_many_rules_and_so_many_bytes() -> None:
 # By the server's own API
 
 
+@pytest.fixture
+def box(app: MockServer, vendor: Client) -> Iterator[Client]:
+    """A client in a sandbox of this test's own."""
+    yield Client(app, f"{app.token('vendor')}@own")
+    assert vendor.delete("//__mock__/sandboxes/own").status == 204
+
+
 def on(client: Client, **rule: Any) -> Answer:
     """Switch a fault on; the answer of the server."""
     rule = {name.rstrip("_"): value for name, value in rule.items()}
@@ -306,12 +313,22 @@ def test_the_pages_of_the_server_itself_meet_no_fault(vendor: Client) -> None:
         ("caller", {"kind": "drop", "caller": "nobody-known"}),
         ("caller", {"kind": "drop", "caller": "*a" * 50}),
         ("method", {"kind": "drop", "method": "get"}),
+        ("method", {"kind": "drop", "method": "PATCH"}),
+        ("method", {"kind": "drop", "operation": "list*", "method": "POST"}),
+        ("kind", {"kind": "stale", "operation": "createJournal"}),
+        ("kind", {"kind": "stale", "method": "POST"}),
+        ("kind", {"kind": "stale", "operation": "*", "method": "DELETE"}),
+        ("operation", {"kind": "drop", "operation": "fetchCredits"}),
+        ("caller", {"kind": "drop", "caller": "auditor"}),
+        ("share", {"kind": "drop", "share": 0}),
         ("share", {"kind": "drop", "share": 1.1}),
         ("after", {"kind": "drop", "after": 0.5}),
         ("count", {"kind": "drop", "count": 0}),
         ("from", {"kind": "drop", "from": "tomorrow"}),
         ("from", {"kind": "drop", "from": "9999-12-31T23:59:59-23:59"}),
         ("until", {"kind": "drop", "from": "2026-03-17", "until": "2026-03-17"}),
+        ("until", {"kind": "drop", "until": "2026-03-16T09:00:00Z"}),
+        ("from", {"kind": "drop", "from": "2200-01-01"}),
         ("stays", {"kind": "drop", "stays": "yes"}),
         ("kind", {"kind": "rate-limit", "calls": 1}),
         ("kind", {"kind": "rate-limit", "window": 60}),
@@ -338,15 +355,117 @@ def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: 
         ({"kind": "latency"}, "Kind: latency wants seconds, or least and most."),
         (
             {"kind": "drop", "operation": "listJurnals"},
-            "Operation: no operation is 'listJurnals'; did you mean",
+            "Operation: no operation of billing is 'listJurnals'; did you mean listJournals?",
         ),
         ({"kind": "drop", "api": "biling"}, "Api: 'biling' is not served; did you mean billing?"),
+        ({"kind": "drop", "caller": "vendr"}, "Caller: no caller of billing is 'vendr'; did you mean vendor?"),
+        (
+            {"kind": "drop", "operation": "createJournal", "method": "GET"},
+            "Method: the operations of the rule are POST, not GET; say one of these, or leave it out.",
+        ),
+        (
+            {"kind": "stale", "operation": "createJournal"},
+            "Kind: stale strikes GET alone, and the operations of the rule are POST; name others.",
+        ),
+        (
+            {"kind": "drop", "until": "2026-03-16T10:00:00+01:00"},
+            "Until: 2026-03-16T09:00:00.000Z is past, the clock of the sandbox shows 2026-03-16T09:00:00.000Z; say",
+        ),
         ({"kind": "rate-limit", "calls": 5}, "Kind: rate-limit wants nothing, or calls and window, or calls and"),
         ({"kind": "drop", "from": "noon"}, "From: must be a date-time, such as 2026-03-31T09:00:00Z, or a date."),
     ],
 )
 def test_a_refusal_tells_the_mend(vendor: Client, rule: Mapping[str, Any], mend: str) -> None:
     assert mend in vendor.post("//__mock__/faults", rule).json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        # Each is there, but not where the rest of the rule is.
+        ({"operation": "listJournals", "api": "credits"}, "operation"),
+        ({"operation": "listJournals", "caller": "auditor"}, "caller"),
+        ({"api": "accounts", "method": "PUT"}, "method"),
+    ],
+)
+def test_the_parts_of_a_rule_must_meet_in_one_call(rule: Mapping[str, Any], place: str) -> None:
+    caller = Client(everything(), "vendor-token@meet")
+    answer = caller.post("//__mock__/faults", {"kind": "drop", **rule})
+    assert (answer.status, list(answer.json["errors"])) == (400, [place])
+
+
+def test_what_may_strike_is_not_refused_for_a_part_that_does_not() -> None:
+    caller = Client(everything(), "vendor-token@may")
+    on(caller, kind="stale", operation="*Journal")
+    on(caller, kind="drop", caller="*", method="PATCH")
+    on(caller, kind="drop", operation="*redit*", caller="a*")
+
+
+@pytest.mark.parametrize(
+    ("rule", "warning"),
+    [
+        ({"kind": "drop", "from": "2026-03-17"}, "The clock stands at 2026-03-16T09:00:00.000Z, before `from`; POST"),
+        (
+            {"kind": "drop", "until": "2026-03-16", "stays": True},
+            "The clock shows 2026-03-16T09:00:00.000Z, not before `until`; POST /__mock__/reset",
+        ),
+        ({"kind": "rate-limit", "calls": 9, "window": 60}, "so that no window of calls ends by itself; POST"),
+        ({"kind": "drop", "caller": "exp*"}, "The token of expired has expired, so that nobody knows who calls"),
+        ({"kind": "drop"}, None),
+        ({"kind": "drop", "from": "2026-03-16"}, None),
+        ({"kind": "drop", "until": "2026-03-17"}, None),
+        ({"kind": "rate-limit"}, None),
+        ({"kind": "drop", "caller": "*"}, None),
+    ],
+)
+def test_a_rule_that_cannot_strike_as_things_are_is_there_with_a_warning(
+    box: Client, rule: Mapping[str, Any], warning: str | None
+) -> None:
+    told = on(box, **rule).json.get("warning")
+    assert told is None if warning is None else warning in told
+    assert "warning" not in box.get("//__mock__/faults").json["faults"][0]
+
+
+def test_a_running_clock_comes_to_every_window_by_itself(box: Client) -> None:
+    assert box.put("//__mock__/clock", {"running": True}).status == 200
+    for rule in (
+        {"kind": "latency", "seconds": 1, "from": "2026-03-17"},
+        {"kind": "rate-limit", "calls": 9, "window": 9},
+    ):
+        assert "warning" not in on(box, **rule).json
+
+
+LISTS = {"kind": "drop", "operation": "list*"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "warned"),
+    [
+        (LISTS, {"operation": "listJournals"}, True),
+        (LISTS, {"operation": "list*", "method": "GET", "caller": "vendor"}, True),
+        ({"kind": "status", "status": 500, "caller": "v*"}, {"caller": "vendor"}, True),
+        ({"kind": "rate-limit"}, {"share": 0.5}, True),
+        (LISTS, {}, False),
+        (LISTS, {"operation": "*Journals"}, True),
+        (LISTS, {"operation": "*Journal*"}, False),
+        (LISTS | {"caller": "vendor"}, {"operation": "listJournals"}, False),
+        (LISTS | {"caller": "vendor"}, {"operation": "listJournals", "caller": "*"}, False),
+        (LISTS | {"share": 0.9}, {"operation": "listJournals"}, False),
+        (LISTS | {"count": 1}, {"operation": "listJournals"}, False),
+        (LISTS | {"after": 1}, {"operation": "listJournals"}, False),
+        (LISTS | {"from": "2026-03-17"}, {"operation": "listJournals"}, False),
+        (LISTS | {"until": "2026-03-17"}, {"operation": "listJournals"}, False),
+        ({"kind": "rate-limit", "calls": 1, "window": 60}, {"operation": "listJournals"}, False),
+        ({"kind": "latency", "seconds": 1}, {"operation": "listJournals"}, False),
+        ({"kind": "stale"}, {"operation": "createJournal"}, False),
+    ],
+)
+def test_a_rule_that_stands_behind_another_is_there_with_a_warning(
+    vendor: Client, first: Mapping[str, Any], then: Mapping[str, Any], warned: bool
+) -> None:
+    on(vendor, **first)
+    told = on(vendor, kind="status", status=503, **then).json.get("warning", "")
+    assert told.startswith("fault-1 strikes each of its calls first; DELETE /__mock__/faults/fault-1") is warned
 
 
 # What a caller sees
