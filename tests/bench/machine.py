@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def resident(pid: int) -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak(pid: int) -> int | None:
+    """Bytes of memory that a process has held at most."""
+    try:
+        status = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return None
+    found = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found) * 1024
+
+
 def busy(seconds: float = 0.5) -> list[tuple[float, str]]:
     """(share of one core, name and pid) of the processes that are at work, but for this one; the busiest first."""
     before = {pid: used for pid in _pids() if (used := cpu(pid)) is not None}
@@ -41,6 +52,11 @@ def load() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     averages = " ".join(f"{each:.2f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     return f"{averages} on {cores} cores"
+
+
+def progress(said: str) -> None:
+    """Tell on stderr what is being done, so that nobody waits in the dark."""
+    print(f"... {said}", file=sys.stderr, flush=True)
 
 
 def _pids() -> list[int]:
