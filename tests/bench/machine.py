@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 PROC = Path("/proc")
+# Asked once: with --one-core the benchmark itself gives some of them up.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def cpu(pid: int) -> float | None:
@@ -49,9 +51,8 @@ def busy(seconds: float = 0.5) -> list[tuple[float, str]]:
 
 def load() -> str:
     """The load average of the last 1, 5 and 15 minutes, and the cores that share it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     averages = " ".join(f"{each:.2f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
-    return f"{averages} on {cores} cores"
+    return f"{averages} on {CORES} cores"
 
 
 def progress(said: str) -> None:
@@ -76,4 +77,5 @@ def _name(pid: int) -> str:
         words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return "?"
-    return " ".join(os.path.basename(word.decode(errors="replace")) for word in words[:3] if word)[:40] or "?"
+    said = " ".join(os.path.basename(word.decode(errors="replace")) for word in words[:3])
+    return " ".join(said.split())[:40] or "?"
