@@ -72,7 +72,7 @@ class Plan:
     rounds, seconds: of load, for each call
     warming: seconds for each call before the first round: a JVM compiles what it does often
     starts, runs: of each server, and of each command
-    sizes: charges in the worlds
+    sizes, lines, turns: of scale: charges in the worlds, of a file, and rounds
     """
 
     rounds: int
@@ -81,10 +81,12 @@ class Plan:
     starts: int
     runs: int
     sizes: Sequence[int]
+    lines: int
+    turns: int
 
 
-WHOLE = Plan(rounds=5, seconds=2, warming=3, starts=5, runs=15, sizes=(1_000, 100_000, 1_000_000))
-QUICK = Plan(rounds=1, seconds=1, warming=1, starts=1, runs=7, sizes=(1_000, 100_000))
+WHOLE = Plan(rounds=5, seconds=2, warming=3, starts=5, runs=15, sizes=scale.SIZES, lines=100_000, turns=3)
+QUICK = Plan(rounds=1, seconds=1, warming=1, starts=1, runs=7, sizes=scale.SIZES[:2], lines=20_000, turns=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ def main() -> int:
         if "sandboxes" in parts:
             found += _sandboxes()
         if "scale" in parts:
-            found += scale.measured(plan.sizes)
+            found += scale.measured(plan.sizes, lines=plan.lines, rounds=plan.turns)
         print(*verdicts.lines(found), sep="\n")
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)

@@ -36,7 +36,6 @@ from verdicts import Verdict, at_most, table
 from specs.tables import load as tables
 
 SIZES = (1_000, 100_000, 1_000_000)
-ROUNDS = 3
 STEP = 60
 """Seconds that any step may take but for those that make a world, which may take more."""
 MAKING = 300
@@ -45,9 +44,10 @@ GRACE = 30
 FLAT, NANOSECONDS, LINES, KILOBYTES, P99 = 1.5, 300, 20_000, 3, 50
 """Wanted: time in the largest world to that in the smallest; a record that is looked at; lines a second of a file;
 memory of a charge; milliseconds of the slowest hundredth of reads while something long runs."""
-PACE = 0.005
-"""Seconds from one such read to the next, however long one takes."""
-SCANS, SCANNING, IDLE = 3, 3.0, 2.0
+READERS, PACE = 8, 0.04
+"""So many callers send such a read each, every so many seconds, however long one takes: few enough that none waits for
+its own read before, unless that one took too long."""
+SCANS, SCANNING, IDLE = 3, 3.0, 1.0
 """So many scans at least, for so many seconds at least; seconds of reads beside nothing."""
 
 
@@ -114,9 +114,12 @@ class Worker:
         return found
 
 
-def measured(sizes: Sequence[int]) -> list[Verdict]:
-    """Everything of this part; prints what was measured. sizes: of the worlds, ascending"""
-    return [*_files(min(sizes[-1], 100_000) if len(sizes) > 2 else 20_000), *_worlds(sizes), *_beside(sizes[-1])]
+def measured(sizes: Sequence[int], *, lines: int, rounds: int) -> list[Verdict]:
+    """Everything of this part; prints what was measured.
+
+    sizes: of the worlds, ascending; lines: of the file of each kind; rounds: in which the worlds are asked
+    """
+    return [*_files(lines), *_worlds(sizes, rounds), *_beside(sizes[-1])]
 
 
 def _files(lines: int) -> Iterator[Verdict]:
@@ -156,7 +159,7 @@ def _made(name: str, lines: int, made: dict[str, Any]) -> Iterator[Verdict]:
     )
 
 
-def _worlds(sizes: Sequence[int]) -> Iterator[Verdict]:
+def _worlds(sizes: Sequence[int], rounds: int) -> Iterator[Verdict]:
     """The same requests in worlds of all sizes, in turns."""
     figures = Figures()
     with ExitStack() as stack:
@@ -172,8 +175,8 @@ def _worlds(sizes: Sequence[int]) -> Iterator[Verdict]:
             if "refused" not in made:
                 workers[size] = worker
         print()
-        for turn in range(ROUNDS):
-            progress(f"requests in {len(workers)} worlds, round {turn + 1} of {ROUNDS}")
+        for turn in range(rounds):
+            progress(f"requests in {len(workers)} worlds, round {turn + 1} of {rounds}")
             for asking in askings():
                 for size, worker in workers.items():
                     _asked(figures, asking, size, worker)
@@ -249,19 +252,21 @@ class Reader(threading.Thread):
     delays: seconds from when each read was due to its answer; one that is still due at the end has waited until then
     """
 
-    def __init__(self, target: Running, request: Request) -> None:
+    def __init__(self, target: Running, request: Request, start: float) -> None:
+        """start: when the first read is due, by the clock of time.perf_counter"""
         super().__init__(daemon=True)
         self.delays: list[float] = []
         self.refused: str | None = None
         self._wire = request.raw(target.port, target.server.base)
         self._port = target.port
+        self._start = start
         self._over = threading.Event()
 
     def run(self) -> None:
         try:
             with socket.create_connection(("127.0.0.1", self._port), timeout=MAKING) as connection:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                due = time.perf_counter()
+                due = self._start
                 while not self._over.is_set():
                     time.sleep(max(0.0, due - time.perf_counter()))
                     connection.sendall(self._wire)
@@ -294,8 +299,8 @@ class Reader(threading.Thread):
         return found
 
     def stop(self) -> None:
+        """Have it end after the read that is under way."""
         self._over.set()
-        self.join(MAKING)
 
 
 def _beside(size: int) -> Iterator[Verdict]:
@@ -341,23 +346,28 @@ def _beside(size: int) -> Iterator[Verdict]:
 
 def _noticed(name: str, target: Running, reading: Request, long: Callable[[], None]) -> float | None:
     """The slowest hundredth of reads beside something long; milliseconds, None where it cannot be told."""
-    reader = Reader(target, reading)
-    reader.start()
     began, refused = time.perf_counter(), None
+    readers = [Reader(target, reading, began + PACE * place / READERS) for place in range(READERS)]
+    for reader in readers:
+        reader.start()
     try:
         long()
     except (Unfit, OSError) as error:
         refused = str(error)
     took = time.perf_counter() - began
-    reader.stop()
-    if (refused := refused or reader.refused) or not reader.delays:
+    for reader in readers:
+        reader.stop()
+    for reader in readers:
+        reader.join(MAKING)
+        refused = refused or reader.refused
+    delays = sorted(delay for reader in readers for delay in reader.delays)
+    if refused or not delays:
         print(f"reads beside {name}: {refused or 'none was answered'}")
         return None
-    delays = sorted(reader.delays)
     at = [1_000 * delays[int(len(delays) * share)] for share in (0.5, 0.99)]
     print(
         f"reads beside {name}, which took {took:.1f} s: {at[0]:.1f} ms the median, {at[1]:.1f} ms p99, "
-        f"{1_000 * delays[-1]:.0f} ms the slowest; one every {1_000 * PACE:.0f} ms, from when it was due"
+        f"{1_000 * delays[-1]:.0f} ms the slowest; {len(delays):,} of them, each from when it was due"
     )
     return at[1]
 
@@ -375,11 +385,14 @@ def _verdict(beside: str, p99: float | None) -> Verdict:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure our server in worlds of several sizes.")
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="SIZE", help="charges in a world")
-    sizes = sorted(parser.parse_args().sizes)
+    parser.add_argument("--lines", type=int, default=100_000, help="of the file of each kind")
+    parser.add_argument("--rounds", type=int, default=3, help="in which the worlds are asked")
+    options = parser.parse_args()
     end_on_signals()
     PLACE.mkdir(parents=True, exist_ok=True)
     try:
-        print(*verdicts.lines(measured(sizes)), sep="\n")
+        found = measured(sorted(options.sizes), lines=options.lines, rounds=options.rounds)
+        print(*verdicts.lines(found), sep="\n")
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)
         return 1
