@@ -33,8 +33,8 @@ OFTEN, BRIEF = 40, 0.15
 """A request is repeated so often, or for so many seconds."""
 
 
-class Cut(Exception):
-    """A job took longer than it may."""
+class Cut(BaseException):
+    """A job took longer than it may; no Exception, or the server would answer it with 500."""
 
 
 class Place:
