@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ from servers import (
 )
 from verdicts import Verdict
 
-PARTS = ("requests", "start", "help", "sandboxes", "scale")
+COMPARED = ("requests", "start")
+PARTS = (*COMPARED, "help", "sandboxes", "scale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,29 +117,36 @@ def main() -> int:
     plan = QUICK if options.quick else WHOLE
     parts = options.only or PARTS
     end_on_signals()
-    began = time.perf_counter()
+    began, failed = time.perf_counter(), False
+    found: list[Verdict] = []
     try:
         PLACE.mkdir(parents=True, exist_ok=True)
         core = _first_core() if options.one_core else None
-        print(f"load average {machine.load()}; at work: {_others()}")
-        found: list[Verdict] = []
-        if {"requests", "start"} & set(parts):
-            found += _compared(plan, parts, options.without, core, prism_log=options.prism_log)
-        if "help" in parts:
-            found += commands.measured(plan.runs)
-        if "sandboxes" in parts:
-            found += _sandboxes()
-        if "scale" in parts:
-            found += scale.measured(plan.sizes, lines=plan.lines, rounds=plan.turns)
-        print(*verdicts.lines(found), sep="\n")
+        print(f"load average {machine.load()}; at work: {_others()}\n")
+        measures: list[tuple[Sequence[str], Callable[[], Iterable[Verdict]]]] = [
+            (COMPARED, partial(_compared, plan, parts, options.without, core, prism_log=options.prism_log)),
+            (["help"], partial(commands.measured, plan.runs)),
+            (["sandboxes"], _sandboxes),
+            (["scale"], partial(scale.measured, plan.sizes, lines=plan.lines, rounds=plan.turns)),
+        ]
+        for names, measure in measures:
+            if not set(names) & set(parts):
+                continue
+            try:
+                found += measure()
+            except Unfit as unfit:
+                # The other parts are worth their time all the same.
+                print(f"bench: {unfit}", file=sys.stderr)
+                failed = True
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench: interrupted; what it started is ended.", file=sys.stderr)
         return 130
+    print(*verdicts.lines(found), sep="\n")
     print(f"{time.perf_counter() - began:.0f} s in all; load average {machine.load()}; at work: {_others()}")
-    return 0
+    return int(failed)
 
 
 def _first_core() -> int:

@@ -114,12 +114,14 @@ class Worker:
         return found
 
 
-def measured(sizes: Sequence[int], *, lines: int, rounds: int) -> list[Verdict]:
+def measured(sizes: Sequence[int], *, lines: int, rounds: int) -> Iterator[Verdict]:
     """Everything of this part; prints what was measured.
 
     sizes: of the worlds, ascending; lines: of the file of each kind; rounds: in which the worlds are asked
     """
-    return [*_files(lines), *_worlds(sizes, rounds), *_beside(sizes[-1])]
+    yield from _files(lines)
+    yield from _worlds(sizes, rounds)
+    yield from _beside(sizes[-1])
 
 
 def _files(lines: int) -> Iterator[Verdict]:
@@ -391,7 +393,7 @@ def main() -> int:
     end_on_signals()
     PLACE.mkdir(parents=True, exist_ok=True)
     try:
-        found = measured(sorted(options.sizes), lines=options.lines, rounds=options.rounds)
+        found = list(measured(sorted(options.sizes), lines=options.lines, rounds=options.rounds))
         print(*verdicts.lines(found), sep="\n")
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)
