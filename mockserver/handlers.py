@@ -45,8 +45,7 @@ def list_(x: Exchange) -> Reply:
         return _file(x, list(found))
     conventions = service.api.conventions
     paging, worded = conventions.paging, conventions.lists
-    pagination = page(query, found.total, default=paging["default"], cap=paging["cap"])
-    shown = found.cut(pagination.offset, pagination.end)
+    shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
     values: dict[str, Any] = {
