@@ -36,6 +36,7 @@ README = (ROOT / "fixtures" / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("<!-- testing -->")[2].partition("<!-- /testing -->")[0]
 BILLING = "/public/v1/billing"
 ADMIN = "only-for-the-owner"
+OURS = ("--mock-scenario", "month-end", "--mock-processing", "reads:2")
 SERVED_AT = "http://127.0.0.1:8000"
 
 # Many tests, each of which would fail if it saw what another one did.
@@ -246,6 +247,26 @@ def test_what_was_not_called_is_told_with_what_nearly_was(sandbox: Sandbox) -> N
         sandbox.journal.assert_called(operation="createJournal", times=2)
 
 
+def test_what_may_have_been_forgotten_is_not_said_to_be_absent(sandbox: Sandbox) -> None:
+    vendor = sandbox.client("vendor", BILLING)
+    sandbox.calls.put("/journal", {"most": 1})
+    vendor.delete("/journals/BJO-1000-0001")
+    sandbox.journal.assert_not_called(operation="listJournals")
+    vendor.get("/journals")
+    sandbox.journal.assert_called(operation="listJournals")
+    for times in ({"times": 0}, {"atMost": 1}):
+        with pytest.raises(
+            AssertionError, match=r"got 0 among those that are kept; 1 before them are forgotten: clear"
+        ):
+            sandbox.journal.assert_called(operation="deleteJournal", **times)
+    with pytest.raises(
+        AssertionError, match=r"at least 1, got 0\n(.*\n)*  forgotten: the 1 before those that are kept"
+    ):
+        sandbox.journal.assert_called(operation="deleteJournal")
+    sandbox.journal.clear()
+    sandbox.journal.assert_not_called(operation="deleteJournal")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -414,8 +435,11 @@ def test_a_marker_chooses_scenario_and_processing_and_the_nearest_one_goes_first
             def test_of_its_own(self, mock_sandbox):
                 assert told(mock_sandbox) == ("overdue", "after:2.5")
 
-        def test_plain(mock_sandbox):
-            assert told(mock_sandbox) == ("default", "reads:2")
+        def test_plain(mock_sandbox, mock_server):
+            assert told(mock_sandbox) == ("month-end", "reads:2")
+            with mock_server.sandbox("ours") as ours, mock_server.sandbox("its", scenario="overdue") as its:
+                assert told(ours) == ("month-end", "reads:2")
+                assert told(its) == ("overdue", "reads:2")
 
         @pytest.mark.mock(scenari="overdue")
         def test_a_slip(mock_sandbox):
@@ -426,7 +450,7 @@ def test_a_marker_chooses_scenario_and_processing_and_the_nearest_one_goes_first
             pass
         """
     )
-    result = run_here(pytester, "--mock-url", served, "--mock-processing", "reads:2", "--strict-markers")
+    result = run_here(pytester, "--mock-url", served, *OURS, "--strict-markers")
     result.assert_outcomes(passed=4, errors=1)
     assert "no 'scenari'; there are, by keyword: scenario, processing" in said(result)
 
@@ -575,6 +599,9 @@ def test_the_journal_is_filtered_explained_and_forgotten(sandbox: Sandbox) -> No
     (refused,) = sandbox.journal.entries(status=403)
     assert refused["operation"] == "acceptJournal"
     assert "acceptJournal" in sandbox.journal.why(refused["number"])
+    assert sandbox.journal.why() == sandbox.journal.why(refused["number"])
+    vendor.get("/journals")
+    assert sandbox.journal.why() != sandbox.journal.why(refused["number"])
     sandbox.journal.clear()
     assert sandbox.journal.entries() == []
 

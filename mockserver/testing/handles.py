@@ -38,11 +38,15 @@ LAST = 10
 class Server:
     """A server that serves by itself.
 
-    url: its address, http://HOST:PORT; admin: the token that its own API asks for, if any. Raises ValueError.
+    url: its address, http://HOST:PORT; admin: the token that its own API asks for, if any
+    scenario, processing: of each sandbox that is not told another; None: as the server has them. Raises ValueError.
     """
 
-    def __init__(self, url: str, *, admin: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, admin: str | None = None, scenario: str | None = None, processing: str | None = None
+    ) -> None:
         self.url = address(url)
+        self._scenario, self._processing = scenario, processing
         self.calls = Calls(self.url, admin=None if admin is None else bearable(admin))
 
     def __repr__(self) -> str:
@@ -54,6 +58,7 @@ class Server:
         scenario: another one than the server's; processing: immediate, after:SECONDS, reads:N or manual
         """
         name = _name(label)
+        scenario, processing = scenario or self._scenario, processing or self._processing
         self.calls.post("/sandboxes", {"name": name} | ({} if scenario is None else {"scenario": scenario}))
         made = Sandbox(self, name, processing=processing)
         try:
@@ -296,8 +301,10 @@ class Journal:
         """One request, with the decision that was taken on it."""
         return self._calls.get(f"/journal/{number}")
 
-    def why(self, number: int) -> str:
-        """Why a request was answered as it was, in a few sentences."""
+    def why(self, number: int | None = None) -> str:
+        """Why a request, the last one if none is named, was answered as it was, in a few sentences."""
+        if number is None:
+            number = int(self._calls.get("/journal", limit=1)["last"])
         return str(self.entry(number)["decision"]["words"])
 
     def clear(self) -> None:
@@ -320,6 +327,11 @@ class Journal:
         found = self._verified("assert_called", wanted)
         if not found["verified"]:
             raise AssertionError(_missing(wanted, found))
+        if found["forgotten"] and {"times", "atMost"} & wanted.keys():
+            raise AssertionError(
+                f"{_such(wanted)}: expected {found['expected']}, and got {found['count']} among those that are kept; "
+                f"{found['forgotten']} before them are forgotten: clear() the journal nearer to what is looked for."
+            )
 
     def assert_not_called(self, **wanted: Json) -> None:
         """See that no such request was sent."""
@@ -366,11 +378,15 @@ def _line(entry: Mapping[str, Json]) -> str:
 
 
 def _missing(wanted: Mapping[str, Json], found: Mapping[str, Json]) -> str:
-    such = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "any request"
-    lines = [f"{such}: expected {found['expected']}, got {found['count']}"]
+    lines = [f"{_such(wanted)}: expected {found['expected']}, got {found['count']}"]
     lines += [f"  near: {_near(each)}" for each in found["nearest"]]
     lines += [f"  there: number {', '.join(map(str, found['numbers']))}"] if found["numbers"] else []
+    lines += [f"  forgotten: the {found['forgotten']} before those that are kept"] if found["forgotten"] else []
     return "\n".join(lines)
+
+
+def _such(wanted: Mapping[str, Json]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "any request"
 
 
 def _near(near: Mapping[str, Json]) -> str:

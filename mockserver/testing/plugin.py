@@ -39,12 +39,17 @@ _STARTED = ("seed", "now", "api")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mock", "mock server (doubleentry)")
-    group.addoption("--mock-url", metavar="URL", help="a server that runs already; or MOCKSERVER_URL")
+    group.addoption("--mock-url", metavar="URL", help="a server that runs already, http://HOST:PORT; or MOCKSERVER_URL")
     group.addoption("--mock-admin", metavar="TOKEN", help="its admin token, if it has one; or MOCKSERVER_ADMIN")
     for name, (kind, says) in _OPTIONS.items():
-        group.addoption(f"--mock-{name}", type=kind, help=says)
+        group.addoption(f"--mock-{name}", type=kind, metavar=name.upper(), help=says)
         parser.addini(f"mock_{name}", says)
-    group.addoption("--mock-api", action="append", help="an API to serve, by name or folder; all there are by default")
+    group.addoption(
+        "--mock-api",
+        action="append",
+        metavar="API",
+        help="an API to serve, by name or folder; all there are by default",
+    )
     parser.addini("mock_api", "the APIs to serve, by name or folder", type="args")
 
 
@@ -124,11 +129,7 @@ def mock_server(pytestconfig: pytest.Config) -> Server:
 def mock_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A world of this test's own, dropped after it; `@pytest.mark.mock(scenario=..., processing=...)` chooses it."""
     item, config = request.node, request.config
-    asked = _marked(item)
-    if _elsewhere(config) is not None:
-        # A server that runs already has a scenario and a mode of its own; each sandbox is given ours.
-        asked = {name: found for name in _MARKED if (found := _option(config, name)) is not None} | asked
-    sandbox = _created(config, item.name, asked)
+    sandbox = _created(config, item.name, _marked(item))
     item.stash[_FAILED] = False  # whatever an earlier attempt at the same test came to
     item.stash[_SANDBOX] = sandbox
     yield sandbox
@@ -172,7 +173,9 @@ def _server(config: pytest.Config) -> Server:
             handed = getattr(config, "workerinput", {}).get(_HANDED)
             config.stash[_SERVER] = Server(handed or _served(config))
         else:
-            config.stash[_SERVER] = Server(url, admin=_read(config, "admin", bearable))
+            # It has a scenario and a mode of its own; each sandbox is given ours.
+            ours = {name: _option(config, name) for name in _MARKED}
+            config.stash[_SERVER] = Server(url, admin=_read(config, "admin", bearable), **ours)
     return config.stash[_SERVER]
 
 
