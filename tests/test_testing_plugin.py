@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -685,6 +686,18 @@ def test_what_a_test_has_at_hand_is_sent_as_json_and_anything_else_is_told(sandb
     assert sandbox.journal.verify(body={"price": Decimal("1.50"), "at": sandbox.clock.now}, times=0)["verified"]
     with pytest.raises(TypeError, match=r"\{1\} \(set\) is nothing that JSON can say"):
         sandbox.journal.verify(body={1})
+
+
+def test_a_client_reads_certificates_only_where_tls_is_spoken(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda **options: read.append(options))
+    assert sandbox.client("vendor", BILLING).get("/journals").status_code == 200
+    assert read == []
+    sandbox.server.url = "https://127.0.0.1:9"
+    sandbox.client("vendor")
+    assert len(read) == 1
 
 
 def test_a_path_of_a_client_may_do_without_its_slash(sandbox: Sandbox) -> None:
