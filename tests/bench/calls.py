@@ -219,6 +219,7 @@ def find(
             f"{base}/journals": [journal],
             f"{base}/statements": [get(f"/statements/{each['id']}", operations) for each in statements],
         },
+        "mover": get(f"/statements/{statements[0]['id']}", operations)["audit"]["created"]["by"],
         "events": {"queue": [["Generated", "Error"], "Queued"], "error": [["Queued"], "Error"]},
         "created": answer(create, 201),
         "refusals": {status: found.body.decode() for status, found in refusals.items()},

@@ -78,8 +78,9 @@ class Figures:
 class Worker:
     """A process that makes a world and asks it (`world.py`); ended on leaving."""
 
-    def __init__(self) -> None:
-        self._log = (PLACE / "world.log").open("wb")
+    def __init__(self, name: str) -> None:
+        """name: of its log, which is read where it fails"""
+        self._log = (PLACE / f"world-{name}.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("world.py"))],
             cwd=ROOT,
@@ -102,7 +103,7 @@ class Worker:
         told, made = self._process.stdin, self._process.stdout
         assert told is not None and made is not None
         if self._process.poll() is not None:
-            return {"refused": f"its world ended with {self._process.returncode}; see .cache/bench/world.log"}
+            return {"refused": f"ended with {self._process.returncode}; see {self._log.name}"}
         told.write(json.dumps({"job": job, "seconds": seconds, **options}).encode() + b"\n")
         told.flush()
         if not select.select([made], [], [], seconds + GRACE)[0]:
@@ -110,7 +111,7 @@ class Worker:
             self._process.wait()
             return {"refused": f"did not end within {seconds + GRACE} s"}
         line = made.readline()
-        found: dict[str, Any] = json.loads(line) if line else {"refused": "its world ended; see .cache/bench/world.log"}
+        found: dict[str, Any] = json.loads(line) if line else {"refused": f"ended; see {self._log.name}"}
         return found
 
 
@@ -128,7 +129,7 @@ def _files(lines: int) -> Iterator[Verdict]:
     """A file of each kind, in a process of its own."""
     for kind in KINDS:
         progress(f"a file of {lines:,} lines: {kind}")
-        with Worker() as worker:
+        with Worker(kind) as worker:
             yield from _made(f"{kind}, {lines:,} lines", lines, worker.do("make", MAKING, kind=kind, size=lines))
     print()
 
@@ -168,7 +169,7 @@ def _worlds(sizes: Sequence[int], rounds: int) -> Iterator[Verdict]:
         workers: dict[int, Worker] = {}
         for size in sizes:
             progress(f"a world of {size:,} charges")
-            worker = stack.enter_context(Worker())
+            worker = stack.enter_context(Worker(str(size)))
             # The only kind of file of which the largest world's fits into the 100 MiB that a file may have.
             made = worker.do("make", MAKING, kind="csv", size=size)
             # A small world is lost in what the process takes anyway.

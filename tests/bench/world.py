@@ -47,6 +47,8 @@ class Place:
         self.world: World | None = None
         self.askings = {each.name: each for each in askings()}
         self.numbers = count()
+        # What the process does once, such as to import the query language, is no matter of a world's size.
+        self.operations.get("/journals?eq(id,none)&order=id")
         # As the command does it.
         gc.collect()
         gc.freeze()
