@@ -25,7 +25,8 @@ __tracebackhide__ = True
 # The keywords of the calls that take them as the server does, in the order in which it describes them.
 SPANS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds")
 RULE = (
-    *("seconds", "least", "most", "status", "body", "headers", "lost", "retryAfter", "part", "bytesPerSecond"),
+    *("seconds", "least", "most", "status", "body", "headers", "lost", "retryAfter"),
+    *("calls", "window", "shared", "part", "bytesPerSecond"),
     *("api", "operation", "method", "caller", "share", "after", "count", "from_", "until", "stays"),
 )
 MATCH = ("operation", "api", "caller", "role", "method", "path", "query", "status", "body")
