@@ -129,7 +129,9 @@ class _Past(World):
         # Neither kept nor brought about: a job that waits is for a request to run that shows what became of it.
         self.keeper, self.waiting = None, False
         self.layer = Layer(present.layer.indexes, present.layer)
-        for (entity, id), row in present.replaced.items():
+        for entity, id, row in (
+            (entity, id, row) for entity, rows in present.replaced.items() for id, row in rows.items()
+        ):
             self.layer.set(entity, id, row)
 
     @property
