@@ -131,7 +131,9 @@ class Client:
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine that hardly ever waits: by hand, which is far faster than an event loop, else in one."""
     try:
-        work.send(None)
+        # Whoever lets others have their turn waits for nothing.
+        while work.send(None) is None:
+            pass
     except StopIteration:
         return
     work.close()
