@@ -1,12 +1,14 @@
 """The server's own API, below /__mock__: what tests and demos ask of the mock itself.
 
 Each area is a module with its functions and a part of the OpenAPI document beside it: `clock.py`, `clock.yaml`. A
-function is registered under its operationId, is handed what was asked, found valid, and returns what is answered.
+function is registered under its operationId, is handed what was asked, found valid, and returns what is answered. One
+that works for long is a coroutine, and lets others have their turn.
 """
 
 from __future__ import annotations
 
 import hmac
+import inspect
 import re
 import sys
 import traceback
@@ -190,6 +192,8 @@ class Control:
             page, names = node.methods[method]
             asked = await self._asked(page, scope, dict(zip(names, values, strict=True)), headers, receive, sandbox)
             answered = page.function(asked)
+            if inspect.isawaitable(answered):
+                answered = await answered
             if self.server.state is not None and method != "GET":
                 self.server.state.mark()
         except errors.Refusal as refusal:
