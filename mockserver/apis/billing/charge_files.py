@@ -25,7 +25,7 @@ import orjson
 from mockserver import wire
 from mockserver.apis.billing import exports
 from mockserver.apis.billing.limits import LIMITS, NUMBER, Limits, check_size, short, unreadable
-from mockserver.apis.billing.sheets import Cell, Fault, letter, sheet_rows
+from mockserver.apis.billing.sheets import Cell, Fault, letter, sheet_portions
 from mockserver.domain.errors import TooLarge, UnsupportedMedia
 
 Kind = Literal["jsonl", "xlsx", "csv"]
@@ -135,6 +135,10 @@ def _parts() -> Iterator[Part]:
 
 UNIQUE = ("externalIds", "quantity", "price")
 PARTS = tuple(_parts())
+PORTION = 100
+"""Lines that are read before others have their turn: some milliseconds."""
+PIECE = 65_536
+"""Bytes of a text that are split into lines at a time"""
 RECALLED = 4_096
 """How many readings of a part of a line are kept while a file is read."""
 _TEXTS = frozenset({str, type(None)})
@@ -165,12 +169,19 @@ def read_lines(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> list[L
 
     Raises Invalid, with the place, where the file as a whole cannot be read, and TooLarge.
     """
+    return list(itertools.chain.from_iterable(portions(content, kind, limits=limits)))
+
+
+def portions(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> Iterator[list[Line]]:
+    """The same lines a few at a time, or none, each read in some milliseconds; it raises when it comes to the place."""
     check_size(content, limits)
     readers = {"jsonl": _json_lines, "xlsx": _sheet_lines, "csv": _csv_lines}
-    lines = list(readers[kind](content, limits))
-    if not lines:
+    is_empty = True
+    for lines in readers[kind](content, limits):
+        is_empty = is_empty and not lines
+        yield lines
+    if is_empty:
         raise unreadable("The file holds no charges; add at least one line.")
-    return lines
 
 
 def journal_template() -> bytes:
@@ -451,20 +462,32 @@ _NOTHING: list[Any] = [None] * len(COLUMNS)
 _NO_ALIASES = _NOTHING[len(FIELDS) :]
 
 
-def _json_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+def _json_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
     content = _utf8(content)
-    if content.count(b"\n") > limits.rows:
+    if max(content.count(b"\n"), content.count(b"\r")) > limits.rows:
         raise TooLarge(f"the file has more than {limits.rows:,} lines; split it.")
-    lines = _Lines(JSON_LABELS, limits, strict=True)
-    for number, raw in enumerate(content.splitlines(), 1):
+    lines, made = _Lines(JSON_LABELS, limits, strict=True), list[Line]()
+    for number, raw in enumerate(_split(content), 1):
         if len(raw) > limits.line_bytes:
             raise TooLarge(f"line {number} is longer than {limits.line_bytes:,} bytes.")
-        if not raw or raw.isspace():
-            continue
-        record = _json_object(raw, number, limits)
-        values, errors = _NOTHING.copy(), list[str]()
-        _gather(record, _TREE, values, errors, "")
-        yield lines.line(number, values, errors)
+        if raw and not raw.isspace():
+            values, errors = _NOTHING.copy(), list[str]()
+            _gather(_json_object(raw, number, limits), _TREE, values, errors, "")
+            made.append(lines.line(number, values, errors))
+        if not number % PORTION:
+            yield made
+            made = []
+    yield made
+
+
+def _split(content: bytes) -> Iterator[bytes]:
+    """The lines of a text, of which a piece is taken apart at a time."""
+    start = 0
+    while start < len(content):
+        least = start + PIECE
+        end = content.find(b"\n", least) + 1 or content.find(b"\r", least) + 1 or len(content)
+        yield from content[start:end].splitlines()
+        start = end
 
 
 # Every digit is the same to what looks for many of them.
@@ -538,18 +561,28 @@ def _utf8(content: bytes) -> bytes:
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-def _csv_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+def _csv_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
     text = _utf8(content).decode()
     rows = _csv_rows(text, _delimiter(text), limits)
-    number, header = next(rows, (1, []))
+    number, header = next((each for each in rows if _has_values(each[1])), (1, []))
     columns = _columns(dict(enumerate(header)), number)
-    lines = _Lines(columns.labels, limits)
-    for number, row in rows:
-        errors = []
-        if any(cell.strip() for cell in row[len(header) :]):
-            errors = [f"has {len(row)} values, the header names {len(header)}; quote values that hold the separator"]
-        cells = dict(enumerate(row))
-        yield lines.line(number, columns.values(cells), errors)
+    lines, made = _Lines(columns.labels, limits), list[Line]()
+    for count, (number, row) in enumerate(rows, 1):
+        if _has_values(row):
+            errors = []
+            if _has_values(row[len(header) :]):
+                errors = [
+                    f"has {len(row)} values, the header names {len(header)}; quote values that hold the separator"
+                ]
+            made.append(lines.line(number, columns.values(dict(enumerate(row))), errors))
+        if not count % PORTION:
+            yield made
+            made = []
+    yield made
+
+
+def _has_values(row: Sequence[str]) -> bool:
+    return any(cell and not cell.isspace() for cell in row)
 
 
 def _delimiter(text: str) -> str:
@@ -563,7 +596,7 @@ def _delimiter(text: str) -> str:
 
 
 def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of the line it starts on."""
+    """The rows, each with the number of the line it starts on."""
     taken = 0
 
     def lines() -> Iterator[str]:
@@ -591,8 +624,7 @@ def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, 
             raise unreadable(f"line {start}: not valid CSV: {problem}.") from None
         if len(row) > limits.columns:
             raise TooLarge(f"line {start} has {len(row):,} columns; {limits.columns} is the most.")
-        if any(cell and not cell.isspace() for cell in row):
-            yield start, row
+        yield start, row
 
 
 def _column_name(header: str) -> str | None:
@@ -654,12 +686,23 @@ def _columns(header: Mapping[int, str], row: int) -> _Columns:
 # -- XLSX ------------------------------------------------------------------------------------------------------------
 
 
-def _sheet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
-    rows = sheet_rows(content, limits=limits)
-    number, header = next(rows, (1, {}))
+def _sheet_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
+    columns = lines = None
+    for rows in sheet_portions(content, limits=limits):
+        if lines is None or columns is None:
+            if not rows:
+                yield []
+                continue
+            (number, header), *rows = rows
+            columns = _header(number, header)
+            lines = _Lines(columns.labels, limits)
+        yield [lines.line(number, columns.values(cells)) for number, cells in rows]
+    if lines is None:
+        _header(1, {})
+
+
+def _header(number: int, cells: Mapping[int, Cell]) -> _Columns:
+    """What the first row of a sheet that holds anything says of the columns. Raises Invalid."""
     if number != 1:
         raise unreadable(f"row 1: no header row; the first row with values is {number}.")
-    columns = _columns({place: str(cell) for place, cell in header.items()}, number)
-    lines = _Lines(columns.labels, limits)
-    for number, cells in rows:
-        yield lines.line(number, columns.values(cells))
+    return _columns({place: str(cell) for place, cell in cells.items()}, number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import posixpath
 import re
 import struct
@@ -32,25 +33,38 @@ class Fault(str):
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an old .xls starts, and any workbook under a password
 
 
-def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, dict[int, Cell]]]:
+Cells = dict[int, Cell]
+
+
+def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, Cells]]:
     """The rows of a workbook's first sheet that hold anything: row number (from 1), values by column (from 0).
 
     Numbers and dates come as Decimal (dates as the days they are stored as), what a formula failed with as Fault.
     Raises Invalid and TooLarge.
     """
+    return itertools.chain.from_iterable(sheet_portions(content, limits=limits))
+
+
+def sheet_portions(content: bytes, *, limits: Limits = LIMITS) -> Iterator[list[tuple[int, Cells]]]:
+    """The same rows a few at a time, or none, each read in some milliseconds."""
     package = _Package(content, limits)
     sheet, strings_part = package.first_sheet()
     grid = _Grid(sheet, limits)
     strings: list[str] | None = None
     for _ in package.run(sheet, grid.start, grid.end, grid.characters):
+        # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
+        if strings is None and grid.done:
+            strings = []
+            for _ in package.strings(strings_part, strings) if strings_part else ():
+                yield []
+        yield []
+        rows = []
         for number, raw in grid.done:
-            # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
-            if strings is None:
-                strings = package.strings(strings_part) if strings_part else []
-            cells = {place: _cell(number, place, kind, text, strings) for place, (kind, text) in raw.items()}
+            cells = {place: _cell(number, place, kind, text, strings or []) for place, (kind, text) in raw.items()}
             if any(not isinstance(cell, str) or cell.strip() for cell in cells.values()):
-                yield number, cells
+                rows.append((number, cells))
         grid.done.clear()
+        yield rows
 
 
 class _Grid:
@@ -204,9 +218,8 @@ class _Package:
             raise unreadable("The file is a workbook without a worksheet.")
         return found, strings
 
-    def strings(self, part: str) -> list[str]:
-        """The shared texts, in order."""
-        found: list[str] = []
+    def strings(self, part: str, found: list[str]) -> Iterator[None]:
+        """Add the shared texts, in order, a piece at a time."""
         pieces: list[str] = []
         state = {"listens": False, "phonetic": False}
 
@@ -232,9 +245,7 @@ class _Package:
             if state["listens"]:
                 pieces.append(text)
 
-        for _ in self.parse(part, start, end, characters):
-            pass
-        return found
+        return self.parse(part, start, end, characters)
 
     def parse(
         self,
