@@ -25,6 +25,7 @@ from mockserver import docs, files, handlers, plugins, wire
 from mockserver import scenario as scenarios
 from mockserver import seed as seeds
 from mockserver.auth import Caller
+from mockserver.caches import BASES
 from mockserver.control import Control
 from mockserver.domain.errors import Invalid
 from mockserver.pipeline import Log, Pipeline
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
     from mockserver.persistence import State
 
 _ADMIN = re.compile(r"[A-Za-z0-9._~+/-]{8,200}=*", re.ASCII)
-
-
-BASES = 8
-"""Scenarios beside the server's own that are kept ready"""
 
 
 class Options(ValueError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from mockserver.domain.errors import Invalid, TooLarge, UnsupportedMedia
+from mockserver.domain.errors import Invalid, Refusal, TooLarge, UnsupportedMedia
 from mockserver.work import Upload
 
 Message = MutableMapping[str, Any]
@@ -19,7 +20,6 @@ JSON_LIMIT = 10_000_000
 """Bytes of a JSON body: far above any real one, far below what hurts."""
 FRAMING = 1_000_000
 """Bytes a multipart body may hold beside its file."""
-PARTS = 50
 DEEPEST = 100
 """Lists and objects in each other: what is read by recursion, here and in what checks them, stays bounded."""
 # The parser of forms warns of each broken one; the caller is told, and nobody shall fill the terminal.
@@ -30,10 +30,55 @@ MULTIPART = "multipart/form-data"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart body: its files and its texts by part name, names as they came."""
+    """A multipart body: its files and its texts by part name, names as they came; of parts of one name the last.
+
+    fields: of each text its media type, "" where none was said, and its bytes; size: bytes of the whole body
+    """
 
     files: dict[str, Upload] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, tuple[str, int]] = field(default_factory=dict)
+    size: int = 0
+
+    def told(self, most: int) -> bytes | None:
+        """What was sent, as a JSON object of at most so many bytes; None where not even the names fit.
+
+        By part name: filename and type, null where there is none; size in bytes; and, where it fits, what the part
+        says: `value` if that is a JSON object or list, else `text` if it is text.
+        """
+        parts: dict[str, dict[str, Any]] = {}
+        contents: dict[str, tuple[str, bytes]] = {}
+        for name, text in self.texts.items():
+            media, size = self.fields[name]
+            parts[name] = {"filename": None, "type": media or None, "size": size}
+            contents[name] = media, text.encode()
+        for name, file in self.files.items():
+            media = file.content_type
+            parts[name] = {"filename": file.filename, "type": media or None, "size": len(file.content)}
+            contents[name] = media, file.content
+        room = most - len(orjson.dumps(parts))
+        if room < 0:
+            return None
+        for name, (media, content) in contents.items():
+            said = _said(media, content) if len(content) <= room else {}
+            cost = len(orjson.dumps(said)) if said else 0
+            if cost <= room:
+                parts[name] |= said
+                room -= cost
+        return orjson.dumps(parts)
+
+
+def _said(media: str, content: bytes) -> dict[str, Any]:
+    """What a part says: a file is JSON where its type says so, a text may be anyway."""
+    if not media or is_json(media_type(media)):
+        with suppress(Invalid):
+            value = json(content)
+            if isinstance(value, dict | list):
+                return {"value": value}
+    try:
+        return {"text": content.decode()}
+    except UnicodeDecodeError:
+        return {}
 
 
 def media_type(content_type: str) -> str:
@@ -102,14 +147,17 @@ def _is_deeper(value: Any, most: int) -> bool:
 
 async def form(content_type: str, receive: Receive, limit: int) -> Form:
     """The parts of a multipart body. Raises Invalid, TooLarge or UnsupportedMedia."""
-    from starlette.datastructures import Headers, UploadFile
-    from starlette.formparsers import MultiPartException, MultiPartParser
+    from starlette.datastructures import UploadFile
+    from starlette.formparsers import MultiPartException
+
+    from mockserver.forms import Parser
 
     if media_type(content_type) != MULTIPART:
         raise UnsupportedMedia(f"send multipart/form-data, not {media_type(content_type) or 'a body without a type'}.")
+    size = 0
 
     async def stream() -> Any:
-        size = 0
+        nonlocal size
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -122,8 +170,9 @@ async def form(content_type: str, receive: Receive, limit: int) -> Form:
             if not message.get("more_body", False):
                 return
 
-    parser = MultiPartParser(Headers({"content-type": content_type}), stream(), max_files=PARTS, max_fields=PARTS)
-    made = Form()
+    parser = Parser(content_type, stream())
+    files: dict[str, Upload] = {}
+    texts: dict[str, str] = {}
     try:
         parts = await parser.parse()
         for name, part in parts.multi_items():
@@ -131,16 +180,28 @@ async def form(content_type: str, receive: Receive, limit: int) -> Form:
                 content = await part.read()
                 if len(content) > limit:
                     raise TooLarge(f"{name}: {len(content)} bytes; a file may have {limit}.")
-                made.files[name] = Upload(part.filename or "", part.content_type or "", content)
+                files[name] = Upload(part.filename or "", part.content_type or "", content)
             else:
-                made.texts[name] = part
+                texts[name] = part
     except MultiPartException as error:
         raise Invalid(f"the multipart body cannot be read: {error.message}", title=UNREADABLE) from None
     except (KeyError, UnicodeDecodeError, LookupError, ValueError) as error:
         # No boundary, a charset that does not exist, a part that is not text in its own charset.
         raise Invalid(f"the multipart body cannot be read: {error}.", title=UNREADABLE) from None
     finally:
-        # The parser itself forgets the file of a part that never ends, and every file when the stream breaks off.
-        for file in parser._files_to_close_on_error:
-            file.close()
-    return made
+        parser.close()
+    return Form(files, texts, parser.fields, size)
+
+
+async def arrived(content: bytes | None, content_type: str | None) -> bytes | Form | None:
+    """A body that nobody may ever work on: its parts, if it is a form that can be read."""
+    if content is None or media_type(content_type or "") != MULTIPART:
+        return content
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content}
+
+    try:
+        return await form(content_type or "", receive, len(content))
+    except Refusal:
+        return content

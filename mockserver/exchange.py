@@ -11,7 +11,7 @@ from mockserver.auth import Caller, Cast
 from mockserver.domain.errors import Refusal
 from mockserver.parameters import NOTHING
 from mockserver.sandboxes import Sandbox, Side
-from mockserver.service import Endpoint, Service
+from mockserver.service import Endpoint, Rows, Service
 from mockserver.store import Record, Row
 from mockserver.work import Upload, Work
 from mockserver.world import SYSTEM, World
@@ -33,6 +33,7 @@ class Exchange:
         "cast",
         "endpoint",
         "file",
+        "found",
         "headers",
         "media",
         "operation",
@@ -77,6 +78,7 @@ class Exchange:
         self.parent: Record | None = None
         self.row: Row | None = None
         self.file: Upload | None = None
+        self.found: Rows | None = None
         self.body: Any = {}
         self.query = NO_QUERY
         self.refusal: Refusal | None = None

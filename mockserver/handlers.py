@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from mockserver import links, lists, negotiation, wire
 from mockserver.attachments import described
+from mockserver.caches import ENCODED
 from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
 from mockserver.paging import page
 from mockserver.reply import JSON, Reply
@@ -39,12 +40,13 @@ class BrokenPromise(Exception):
 def list_(x: Exchange) -> Reply:
     """A page of what the caller may see, or all of it as a file where Accept asks for one."""
     operation, service, work, query = x.operation, x.service, x.work, x.query
-    found = lists.found(x)
+    found = x.found or lists.found(x)
     if x.media not in (None, JSON):
         return _file(x, list(found))
     conventions = service.api.conventions
     paging, worded = conventions.paging, conventions.lists
-    shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
+    pagination = page(query, found.total, default=paging["default"], cap=paging["cap"])
+    shown = found.cut(pagination.offset, pagination.end)
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
     values: dict[str, Any] = {
@@ -285,7 +287,7 @@ def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
     """A record as the caller sees it: projected, found valid, and written; kept with the version it was made of."""
     service, entity = x.service, x.operation.entity
     key = None if query.select else (x.role, kind, entity)
-    kept: bytes | None = None if key is None else row.views.get(key)
+    kept: bytes | None = None if key is None else row.kept(key)
     if kept is not None:
         return kept
     view = service.view(entity, x.role, kind, query.select, x.work)
@@ -293,7 +295,7 @@ def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
     _promise(x, x.endpoint.item, value)
     encoded = wire.dump(value)
     if key is not None:
-        row.views[key] = encoded
+        ENCODED.keep(row, key, encoded)
     return encoded
 
 
@@ -345,7 +347,7 @@ def _prepare_upload(x: Exchange) -> Iterator[None] | None:
     return None if prepare is None else prepare(x.work, x.row.record, x.file)
 
 
-PREPARERS: Mapping[str, Preparer] = {"upload": _prepare_upload}
+PREPARERS: Mapping[str, Preparer] = {"list": lists.prepare, "upload": _prepare_upload}
 
 
 VERBS: dict[str, Callable[[Exchange], Reply]] = {

@@ -1,43 +1,247 @@
-"""Which rows a list shows, in which order, and where its other pages are."""
+"""Which rows a list shows, in which order, and where its other pages are.
+
+What a query asks for is found through what a bucket keeps by the members that it names, where there are many rows; what
+is not found so is looked for in all of them. Either is done in portions, so that others are answered meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mockserver.paging import Pagination
-from mockserver.rql import ordering, predicate
+from mockserver.buckets import Ordered, in_order
+from mockserver.listings import Listing, Picked
+from mockserver.paging import Pagination, page
+from mockserver.reply import JSON
+from mockserver.rql import Key, Record, Term, keys, predicate, terms
 from mockserver.service import Rows
-from mockserver.store import at
+from mockserver.store import Row, at
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange
 
+MANY = 500
+"""From so many rows on what a query names is looked up"""
+LONG = 4_000
+"""From so many rows on others are answered while a query is"""
+FEW = 8
+"""Where a filter leaves less than this part of all rows, these are sorted; else the order of all is gone through"""
+
+Found = Generator[None, None, Rows]
+
 
 def found(x: Exchange) -> Rows:
-    """The rows that the query asks for, of those that the caller may see."""
-    operation, service, work, query = x.operation, x.service, x.work, x.query
-    entity = operation.entity
+    """The rows that the query asks for, of those that the caller may see. Raises Invalid."""
+    return _at_once(_found(x, _rows(x)))
+
+
+def prepare(x: Exchange) -> Iterator[None] | None:
+    """Find the rows ahead, in portions where there are many to look at. Raises Invalid."""
+    rows = _rows(x)
+    if rows.total >= LONG and (x.query.filter is not None or x.query.order):
+        return _prepared(x, rows)
+    x.found = _at_once(_found(x, rows))
+    return None
+
+
+def _at_once(steps: Found) -> Rows:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            rows: Rows = ended.value
+            return rows
+
+
+def _prepared(x: Exchange, rows: Rows) -> Iterator[None]:
+    x.found = yield from _found(x, rows)
+
+
+def _rows(x: Exchange) -> Rows:
+    operation, service, work = x.operation, x.service, x.work
     if operation.below is None:
-        rows = service.rows(work, entity)
+        rows = service.rows(work, operation.entity)
     else:
         assert x.parent is not None
-        rows = service.below(work, entity, operation.below, x.parent)
-    if x.said:
-        rows = _declared(x, rows)
+        rows = service.below(work, operation.entity, operation.below, x.parent)
+    return _declared(x, rows) if x.said else rows
+
+
+def _found(x: Exchange, rows: Rows) -> Found:
+    service, query = x.service, x.query
     if query.filter is None and not query.order:
         return rows
-    shape, hidden, expand = service.shape(entity), service.hidden(entity, x.role), service.expand(work, x.role)
-    chosen = list(rows)
-    if query.filter is not None:
-        keeps = predicate(query.filter, shape, hidden=hidden, expand=expand)
-        chosen = [row for row in chosen if keeps(row.record)]
-    if query.order:
-        by_id = {row.record["id"]: row for row in chosen}
-        sort = ordering(query.order, shape, hidden=hidden, expand=expand)
-        chosen = [by_id[record["id"]] for record in sort([row.record for row in chosen])]
-    return Rows(chosen, len(chosen))
+    entity = x.operation.entity
+    shape, hidden = service.shape(entity), service.hidden(entity, x.role)
+    expand = _once(service.expand(x.work, x.role))
+    keeps = None if query.filter is None else predicate(query.filter, shape, hidden=hidden, expand=expand)
+    by = keys(query.order, shape, hidden=hidden, expand=expand)
+    listing = rows.each
+    if not isinstance(listing, Listing) or rows.total < MANY:
+        chosen = list(rows) if keeps is None else [row for row in rows if keeps(row.record)]
+        chosen = yield from _sorted(chosen, by)
+        return Rows(chosen, len(chosen))
+    index = Index(listing, by)
+    if keeps is None or query.filter is None:
+        return (yield from index.sorted())
+    parts, whole = terms(query.filter, shape, hidden)
+    paging = service.api.conventions.paging
+    # A file has all the rows, so that there is no page to stop at.
+    end = page(query, 0, default=paging["default"], cap=paging["cap"]).end if x.media in (None, JSON) else None
+    return (yield from index.filtered(keeps, parts, whole=whole, end=end))
+
+
+def _once(expand: Callable[[str, str], Record | None]) -> Callable[[str, str], Record | None]:
+    """The same, asking but once for each: many rows refer to few."""
+    known: dict[tuple[str, str], Record | None] = {}
+
+    def reach(entity: str, id: str) -> Record | None:
+        try:
+            return known[entity, id]
+        except KeyError:
+            made = known[entity, id] = expand(entity, id)
+            return made
+
+    return reach
+
+
+def _sorted(rows: list[Row], by: Sequence[Key]) -> Generator[None, None, list[Row]]:
+    """The rows in an order; the last key first: every later sort is stable and keeps what the earlier ones did."""
+    for key in reversed(by):
+        value = _of_row(key.value)
+        absent = [row for row in rows if value(row) is None]
+        present = [row for row in rows if value(row) is not None] if absent else rows
+        present = yield from in_order(present, value, descending=key.descending)
+        rows = present + absent if key.descending else absent + present
+    return rows
+
+
+def _of_row(value: Callable[[Record], Any]) -> Callable[[Row], Any]:
+    return lambda row: value(row.record)
+
+
+class Index:
+    """A listing of many rows, asked by what it keeps of their members.
+
+    by: the order that is asked for
+    """
+
+    def __init__(self, listing: Listing, by: Sequence[Key]) -> None:
+        self._listing = listing
+        self._by = by
+
+    def sorted(self) -> Found:
+        """All the rows, in the order."""
+        ordered = yield from self._order()
+        if ordered is not None:
+            return Rows(Picked(self._listing, ordered.cut), len(ordered))
+        rows = yield from self._kept(None, None)
+        rows = yield from _sorted(rows, self._by)
+        return Rows(rows, len(rows))
+
+    def filtered(
+        self, keeps: Callable[[Record], bool], parts: Sequence[Term], *, whole: bool, end: int | None
+    ) -> Found:
+        """The rows that pass a filter, in the order.
+
+        parts, whole: its terms, and whether it has no others; end: where the page ends: rows after it are only counted
+        """
+        narrowest = yield from self._narrowest(parts)
+        if narrowest is None:
+            rows = yield from self._kept(keeps, None)
+        elif whole and len({part.path for part in parts}) == 1 and narrowest.answers(parts):
+            return (yield from self._exact(keeps, narrowest, end))
+        else:
+            rows = yield from self._kept(keeps, narrowest.places())
+        rows = yield from _sorted(rows, self._by)
+        return Rows(rows, len(rows))
+
+    def _exact(self, keeps: Callable[[Record], bool], narrowed: Narrowed, end: int | None) -> Found:
+        """The rows of a filter that the index answers wholly."""
+        count = len(narrowed)
+        if not self._by and narrowed.ascending is not None:
+            places = narrowed.ascending
+            return Rows(Picked(self._listing, lambda first, last: places[first:last]), count)
+        if end is not None and count * FEW > len(self._listing):
+            order = yield from self._order()
+            if order is not None or not self._by:
+                rows = yield from self._until(keeps, order, end)
+                return Rows(rows, count)
+        rows = yield from self._kept(None, narrowed.places())
+        rows = yield from _sorted(rows, self._by)
+        return Rows(rows, len(rows))
+
+    def _order(self) -> Generator[None, None, Ordered | None]:
+        """The places in the order that is asked for, where one member of the record itself says it."""
+        if len(self._by) != 1 or self._by[0].path is None:
+            return None
+        (key,) = self._by
+        assert key.path is not None
+        return (yield from self._listing.ordered(key.path, key.value, descending=key.descending))
+
+    def _narrowest(self, parts: Sequence[Term]) -> Generator[None, None, Narrowed | None]:
+        """The fewest places that an index leaves of a filter's terms."""
+        found: list[Narrowed] = []
+        for path in dict.fromkeys(part.path for part in parts):
+            named = [part for part in parts if part.path == path]
+            equal = next((part for part in named if part.operator == "in"), None)
+            if equal is not None:
+                grouped = yield from self._listing.grouped(path, equal.key)
+                found.append(Narrowed([equal], grouped.of(equal.values), None))
+            elif self._listing.is_worth(path):
+                ordered = yield from self._listing.ordered(path, named[0].key)
+                spans = [ordered.between(part.operator, part.values[0]) for part in named]
+                first, last = max(first for first, _ in spans), min(last for _, last in spans)
+                found.append(Narrowed(named, None, ordered.places[first : max(first, last)]))
+        return min(found, key=len, default=None)
+
+    def _kept(
+        self, keeps: Callable[[Record], bool] | None, places: Sequence[int] | None
+    ) -> Generator[None, None, list[Row]]:
+        """The rows at some places, or at all, that pass a filter."""
+        rows: list[Row] = []
+        for portion in self._listing.portions(places):
+            rows += portion if keeps is None else [row for row in portion if keeps(row.record)]
+            yield
+        return rows
+
+    def _until(
+        self, keeps: Callable[[Record], bool], order: Ordered | None, end: int
+    ) -> Generator[None, None, list[Row]]:
+        """The rows that pass, in the order of the places or another, as many as a page and those before it need."""
+        rows: list[Row] = []
+        first, size = 0, max(2 * end, 64)
+        while len(rows) < end and first < len(self._listing):
+            span = (first, first + size)
+            portion = self._listing.cut(*span) if order is None else self._listing.at(order.cut(*span))
+            rows += islice((row for row in portion if keeps(row.record)), end - len(rows))
+            first, size = first + size, min(2 * size, LONG)
+            yield
+        return rows
+
+
+class Narrowed:
+    """Places that an index leaves of a filter: in their own order, or as the index has them."""
+
+    __slots__ = ("_found", "_terms", "ascending")
+
+    def __init__(self, terms: Sequence[Term], ascending: Sequence[int] | None, found: Sequence[int] | None) -> None:
+        self._terms = terms
+        self.ascending = ascending
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self.ascending if self.ascending is not None else self._found or ())
+
+    def answers(self, terms: Sequence[Term]) -> bool:
+        """Whether it is what all the terms leave."""
+        return all(term in self._terms for term in terms)
+
+    def places(self) -> Sequence[int]:
+        """The places, in their own order."""
+        return self.ascending if self.ascending is not None else sorted(self._found or ())
 
 
 def _declared(x: Exchange, rows: Rows) -> Rows:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 from mockserver.rql import Query
-
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +18,17 @@ class Pagination:
     limit: int
     total: int
 
+    @property
+    def end(self) -> int:
+        """The first place after the page."""
+        return self.offset + self.limit
 
-def page(rows: Iterable[Row], total: int, query: Query, *, default: int, cap: int) -> tuple[list[Row], Pagination]:
-    """The rows from `offset` on, `limit` of them at most; of the rows before it none is looked at.
+
+def page(query: Query, total: int, *, default: int, cap: int) -> Pagination:
+    """Where a page begins and how long it is.
 
     default: the limit of a query without one
     cap: the largest limit; a larger one is lowered to it, and the answer says so
     A limit of 0 gives no rows and the total: the way to count.
     """
-    limit = min(default if query.limit is None else query.limit, cap)
-    offset = query.offset or 0
-    return list(islice(rows, offset, offset + limit)), Pagination(offset, limit, total)
+    return Pagination(query.offset or 0, min(default if query.limit is None else query.limit, cap), total)

@@ -80,10 +80,10 @@ class Heard:
     api: str | None = None
     operation: str | None = None
     x: Any = None
-    content: bytes | None = None
+    content: bytes | bodies.Form | None = None
     caller: Caller | None = None
 
-    def arrive(self, content: bytes | None, caller: Caller | None) -> None:
+    def arrive(self, content: bytes | bodies.Form | None, caller: Caller | None) -> None:
         """Note what was sent, and by whom, of a request that may never be worked on."""
         self.content, self.caller = content, caller
 
@@ -154,7 +154,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 if strike is not None:
                     # What was sent has arrived, whatever becomes of it: a caller who waits no longer has asked for it.
                     content, receive = await _ahead(receive)
-                    heard.arrive(content, _caller(sandbox, strike.api, headers))
+                    media = text(headers.get(b"content-type")) if sandbox.journal.bodies else None
+                    heard.arrive(await bodies.arrived(content, media), _caller(sandbox, strike.api, headers))
                 if strike is not None and strike.delay:
                     try:
                         await asyncio.sleep(strike.delay)
@@ -331,18 +332,18 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             content: bytes | bodies.Form | None = None
             if endpoint.has_body:
                 commits = world.commits
-                content = await _content(x, receive)
-                heard.content = content if isinstance(content, bytes) else None
+                heard.content = content = await _content(x, receive)
                 _refresh(x, target, commits)
             gate.body(x, content)
             for step in target.after:
                 step(x)
+            x.work.body, x.work.query = x.body, x.said
             if target.prepare is not None and (portions := target.prepare(x)) is not None:
                 commits = world.commits
                 for _ in portions:
                     await asyncio.sleep(0)
                 _refresh(x, target, commits)
-            x.work.body, x.work.query = x.body, x.said
+                x.work.body, x.work.query = x.body, x.said
             reply = target.handler(x)
             x.work.commit()
             return reply

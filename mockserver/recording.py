@@ -9,8 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mockserver.domain.errors import Invalid, NoSuchTransition, NotFound, Refusal
+
+if TYPE_CHECKING:
+    from mockserver.bodies import Form
 
 MOST = 1_000
 """Requests that a journal keeps, unless it is told otherwise."""
@@ -19,7 +23,7 @@ UTMOST = 20_000
 BYTES = 16_000_000
 """Bytes that a journal keeps in all of paths, queries, headers, bodies, and what was said to them."""
 BODY = 65_536
-"""Bytes of a body that is kept; of a longer one, only how long it was."""
+"""Bytes of a body that is kept; of a longer one, only how long it was, of a form also what its parts were."""
 PATH = 2_000
 QUERY = 8_193
 """Characters of a query string: one more than any API reads, so that one too long is still seen to be."""
@@ -73,8 +77,8 @@ class Call:
     number: counts from 1; at: the sandbox's clock; path, query: percent-encoded as they came, cut where they are long
     api: whose path it was; operation: None where the path is none's; caller, role: None before a token was accepted
     cell: the capability of the matrix that was looked up; status: 0 where nothing was answered
-    seconds: of real time; size: bytes of the answer; sent: bytes of the body, None where nobody read one
-    fault: what was injected
+    seconds: of real time; size: bytes of the answer; sent: bytes of the body, None where none was read to its end
+    body: as it came; of a form what `mockserver.bodies.Form` tells of it; fault: what was injected
     """
 
     number: int
@@ -148,7 +152,7 @@ class Journal:
         status: int,
         seconds: float,
         size: int,
-        body: bytes | None = None,
+        body: bytes | Form | None = None,
         headers: Headers | None = None,
         fault: str | None = None,
     ) -> None:
@@ -162,10 +166,12 @@ class Journal:
         if refusal is not None:
             refused = Refused.of(refusal)
             weight += refused.weight
+        kept: bytes | None = None
         if body is not None:
-            sent = len(body)
-            body = body if self.bodies and sent <= BODY else None
-            weight += 0 if body is None else sent
+            sent = len(body) if isinstance(body, bytes) else body.size
+            if self.bodies:
+                kept = _kept(body)
+                weight += 0 if kept is None else len(kept)
         if headers is not None:
             headers = _first(headers) if self.bodies else None
             weight += _size(headers)
@@ -187,7 +193,7 @@ class Journal:
                 seconds,
                 size,
                 sent,
-                body,
+                kept,
                 headers,
                 fault,
                 weight,
@@ -228,6 +234,13 @@ class Journal:
     def _trim(self) -> None:
         while self._calls and (len(self._calls) > self.most or self._weight > BYTES):
             self._weight -= self._calls.popleft().weight
+
+
+def _kept(body: bytes | Form) -> bytes | None:
+    """As much of a body as is kept."""
+    if isinstance(body, bytes):
+        return body if len(body) <= BODY else None
+    return body.told(BODY)
 
 
 def _size(headers: Headers | None) -> int:

@@ -115,7 +115,7 @@ class Redactor:
         }
 
     def body(self, content: bytes) -> Any:
-        """A body: its value where it is JSON, its text where it is text, None where it is neither."""
+        """A body, or what is told of a form: its value where it is JSON, its text where it is text, else None."""
         try:
             return self.value(orjson.loads(content))
         except orjson.JSONDecodeError:
@@ -124,6 +124,10 @@ class Redactor:
             text = content.decode("utf-8")
         except UnicodeDecodeError:
             return None
+        return self.words(text)
+
+    def words(self, text: str) -> str:
+        """What somebody wrote, in which a secret may stand after its name: `password: ***`."""
         if _FORM.fullmatch(text):
             return self.text(self.query(text))
         return self.text(_ASSIGNED.sub(rf'\1"{HIDDEN}"', text))
@@ -133,7 +137,7 @@ class Redactor:
         if name and is_secret(name) and value is not None:
             return HIDDEN
         if isinstance(value, str):
-            return self.text(value)
+            return self.words(value)
         if depth > DEEPEST:
             # What encodes it, as what reads it here, goes no deeper.
             return "..." if isinstance(value, dict | list) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
@@ -13,10 +13,11 @@ import jsonschema_rs
 
 from mockserver import templates
 from mockserver.domain.errors import NotFound
+from mockserver.listings import Listing, Slices
 from mockserver.parameters import Parameters
 from mockserver.problems import Problems
 from mockserver.rql import Pick
-from mockserver.store import EVERY, Record, Row, at
+from mockserver.store import EVERY, Place, Record, Row, at
 from mockserver.validators import Validators
 from mockserver.views import View
 from mockserver.work import Work, Workflows, key_of
@@ -37,6 +38,20 @@ class Rows:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.each)
+
+    @classmethod
+    def at(cls, work: Work, place: Place) -> Rows:
+        """The rows of an index's bucket."""
+        listing = Listing.of(work.layer, place)
+        if listing is not None:
+            return cls(listing, len(listing))
+        return cls(work.layer.where(*place), work.layer.count(*place))
+
+    def cut(self, first: int, last: int) -> list[Row]:
+        """The rows from one place to before another; where it can be, those before them are not looked at."""
+        if isinstance(self.each, Slices):
+            return self.each.cut(first, last)
+        return list(islice(self.each, first, last))
 
 
 Derived = Callable[[Work, Any], Rows | Sequence[Record]]  # Any: the record above, or None where there is none
@@ -238,9 +253,9 @@ class Service:
         if member is None:
             return Rows((), 0)
         if member == ALL:
-            return Rows(layer.where(entity, EVERY, None), layer.count(entity))
+            return Rows.at(work, (entity, EVERY, None))
         if len(work.realm) == 1:
-            return Rows(layer.where(entity, member, work.realm[0]), layer.count(entity, member, work.realm[0]))
+            return Rows.at(work, (entity, member, work.realm[0]))
         parts = [layer.where(entity, member, value) for value in work.realm]
         return Rows(chain.from_iterable(parts), sum(layer.count(entity, member, value) for value in work.realm))
 
@@ -249,8 +264,7 @@ class Service:
         derived = self.plugin.derived.get(entity)
         if derived is not None:
             return _rows(derived(work, parent))
-        path = f"{key_of(parent_entity)}.id"
-        return Rows(work.layer.where(entity, path, parent["id"]), work.layer.count(entity, path, parent["id"]))
+        return Rows.at(work, (entity, f"{key_of(parent_entity)}.id", parent["id"]))
 
     def find(self, work: Work, operation: Operation, params: Mapping[str, str]) -> tuple[Record | None, Row | None]:
         """(parent, row) that a path speaks of. Raises NotFound for what is missing, foreign or below another parent."""

@@ -6,9 +6,11 @@ first put.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
+
+from mockserver.buckets import Bucket
 
 Record = Mapping[str, Any]
 EVERY = ""
@@ -20,11 +22,28 @@ HIGHEST = 16
 class Row:
     """One stored version of a record, and what is made of it (the bytes of its views), valid as long as the version."""
 
-    __slots__ = ("record", "views")
+    __slots__ = ("_made", "record")
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.views: dict[Any, Any] = {}
+        self._made: dict[Hashable, Any] | None = None
+
+    def kept(self, key: Hashable) -> Any:  # Any: whatever was kept under that key
+        """What was made of the record and kept, or None."""
+        return None if self._made is None else self._made.get(key)
+
+    def keep(self, key: Hashable, made: Any) -> None:
+        """Keep what was made of the record."""
+        if self._made is None:
+            self._made = {key: made}
+        else:
+            self._made[key] = made
+
+    def forget(self, key: Hashable) -> None:
+        """Keep something no longer."""
+        if self._made is not None:
+            self._made.pop(key, None)
+            self._made = self._made or None
 
 
 def at(record: Record, path: str) -> Any:
@@ -42,6 +61,10 @@ def _steps(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
 
 
+Place = tuple[str, str, Any]
+"""Where a bucket is: entity, indexed member, value."""
+
+
 class Layer:
     """Records by entity and id, with hash indexes on some dotted members.
 
@@ -57,7 +80,7 @@ class Layer:
         self.indexes = indexes
         self.below = below
         self._rows: dict[str, dict[str, Row | None]] = {}
-        self._buckets: dict[tuple[str, str, Any], dict[str, None]] = {}
+        self._buckets: dict[Place, Bucket] = {}
 
     def row(self, entity: str, id: str) -> Row | None:
         """The stored version of a record, or None if there is none."""
@@ -81,17 +104,49 @@ class Layer:
 
     def all(self, entity: str) -> Iterator[Row]:
         """Every row of an entity."""
-        return self._listed(entity, self._bucket(entity, EVERY, None))
+        return self._listed(entity, self.bucket((entity, EVERY, None)))
 
     def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
         """The rows whose indexed member `path` equals `value`. KeyError if it is not indexed."""
         if path != EVERY and path not in self.indexes.get(entity, ()):
             raise KeyError(f"{entity}.{path} is not indexed")
-        return self._listed(entity, self._bucket(entity, path, value))
+        return self._listed(entity, self.bucket((entity, path, value)))
 
     def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
         """How many rows `all` or `where` would give, without looking at them."""
-        return len(self._bucket(entity, path, value))
+        return len(self.bucket((entity, path, value)))
+
+    def level(self, entity: str) -> Layer:
+        """The lowest layer that shows the rows of an entity as this one does: what it keeps all above it can share."""
+        layer = self
+        while entity not in layer._rows and layer.below is not None:
+            layer = layer.below
+        return layer
+
+    def at(self, entity: str, ids: Iterable[str]) -> list[Row]:
+        """The rows with these ids, which there are."""
+        rows = self._rows.get(entity, {})
+        if self.below is None:
+            return [row for id in ids if (row := rows.get(id)) is not None]
+        own, below = rows.get, self.below.row
+        return [row for id in ids if (row := own(id) or below(entity, id)) is not None]
+
+    def bucket(self, place: Place) -> Bucket:
+        """The bucket at a place, whichever layer has it; it must not be changed."""
+        layer: Layer | None = self
+        while layer is not None:
+            found = layer._buckets.get(place)
+            if found is not None:
+                return found
+            layer = layer.below
+        return Bucket()
+
+    def owned(self, place: Place) -> Bucket:
+        """The bucket at a place as this layer has it, of its own, so that it hears of each change here."""
+        bucket = self._buckets.get(place)
+        if bucket is None:
+            bucket = self._buckets[place] = Bucket(self.below.bucket(place) if self.below is not None else ())
+        return bucket
 
     def changed(self) -> Iterator[tuple[str, str, Row | None]]:
         """(entity, id, row or None if removed) of everything this layer holds."""
@@ -118,7 +173,7 @@ class Layer:
             for entity, rows in each._rows.items():
                 made._rows.setdefault(entity, {}).update(rows)
             # A bucket is whole in each layer that has it, so the uppermost says all, its order too.
-            made._buckets.update(each._buckets)
+            made._buckets.update((place, Bucket(bucket)) for place, bucket in each._buckets.items())
         return made
 
     def rows_above(self, seed: Layer | None) -> Iterator[tuple[str, str, Row | None]]:
@@ -140,14 +195,15 @@ class Layer:
     def buckets(self, entity: str, path: str) -> dict[Any, list[str]]:
         """The ids behind each value of an indexed member, in the order in which `where` gives them."""
         values = {at(row.record, path): None for row in self.all(entity)}
-        return {value: list(self._bucket(entity, path, value)) for value in values if value is not None}
+        return {value: list(self.bucket((entity, path, value))) for value in values if value is not None}
 
     def reorder(self, entity: str, path: str, value: Any, ids: Sequence[str]) -> None:
         """Have `where` give the same rows in another order. ValueError if they are not the same."""
-        bucket = self._bucket(entity, path, value)
+        bucket = self.bucket((entity, path, value))
         if len(ids) != len(bucket) or set(ids) != set(bucket):
             raise ValueError(f"lists other ids than the rows whose {path} is {value!r}")
-        self._buckets[entity, path, value] = dict.fromkeys(ids)
+        self._rows.setdefault(entity, {})  # from here on this layer shows them otherwise than those below
+        self._buckets[entity, path, value] = Bucket(ids)
 
     def absorb(self, changes: Changes) -> None:
         """Take over what a unit of work changed: its commit."""
@@ -161,43 +217,33 @@ class Layer:
             self._rows.get(entity, {}).pop(id, None)
         else:
             self._rows.setdefault(entity, {})[id] = row
-        if (old is None) is not (row is None):
-            self._move(entity, EVERY, None, id, row is not None)
-        for path in self.indexes.get(entity, ()):
-            before = None if old is None else at(old.record, path)
-            after = None if row is None else at(row.record, path)
+        for path in (EVERY, *self.indexes.get(entity, ())):
+            before, after = _place(entity, path, old), _place(entity, path, row)
             # A row keeps its place in a bucket as long as its value stays, so lists keep their order.
             if before != after:
                 if before is not None:
-                    self._move(entity, path, before, id, False)
-                if after is not None:
-                    self._move(entity, path, after, id, True)
+                    self.owned(before).remove(id)
+                if after is not None and row is not None:
+                    self.owned(after).append(id, row.record)
+            elif after is not None and (own := self._buckets.get(after)) is not None:
+                assert old is not None and row is not None, "both have a place"
+                own.change(old.record, row.record)
 
-    def _move(self, entity: str, path: str, value: Any, id: str, into: bool) -> None:
-        key = (entity, path, value)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            shown = self.below._bucket(*key) if self.below is not None else {}
-            bucket = self._buckets[key] = dict(shown)
-        if into:
-            bucket[id] = None
-        else:
-            bucket.pop(id, None)
-
-    def _bucket(self, entity: str, path: str, value: Any) -> dict[str, None]:
-        layer: Layer | None = self
-        while layer is not None:
-            bucket = layer._buckets.get((entity, path, value))
-            if bucket is not None:
-                return bucket
-            layer = layer.below
-        return {}
-
-    def _listed(self, entity: str, bucket: Mapping[str, None]) -> Iterator[Row]:
+    def _listed(self, entity: str, bucket: Iterable[str]) -> Iterator[Row]:
         for id in bucket:
             row = self.row(entity, id)
             if row is not None:
                 yield row
+
+
+def _place(entity: str, path: str, row: Row | None) -> Place | None:
+    """The bucket of an index that a row is in, if it is in one."""
+    if row is None:
+        return None
+    if path == EVERY:
+        return (entity, EVERY, None)
+    value = at(row.record, path)
+    return None if value is None else (entity, path, value)
 
 
 class Changes:
@@ -213,6 +259,10 @@ class Changes:
     def indexes(self) -> Mapping[str, Sequence[str]]:
         """The members by which `where` finds rows."""
         return self.below.indexes
+
+    def level(self, entity: str) -> Layer | None:
+        """The lowest layer that shows the rows of an entity as this does; None where it changes some itself."""
+        return None if entity in self._rows else self.below.level(entity)
 
     def row(self, entity: str, id: str) -> Row | None:
         """The stored version of a record, or None if there is none."""

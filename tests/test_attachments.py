@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import encodings
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -188,6 +190,50 @@ def test_a_form_that_cannot_be_read_is_refused(app: MockServer, vendor: Client, 
     answer = vendor.request("POST", HOMES["Journal"].path, content=content, headers={"content-type": media})
     assert answer.status == 400, answer
     assert fingerprint(app.world) == before
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "utf-8",
+        "latin-1",
+        "utf-16",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "utf-7",
+        "punycode",
+        "rot13",
+        "no-such",
+        '"',
+    ],
+)
+def test_no_charset_of_a_form_makes_text_of_what_is_none(vendor: Client, charset: str) -> None:
+    told = Part("description", b"+2AA- \\ud800")
+    content = form(Part("name", b"Notes"), told, Part("file", b"x", "+2AA-.txt", "text/plain"))
+    headers = {"content-type": f"{FORM}; charset={charset}"}
+    answer = vendor.request("POST", HOMES["Journal"].path, content=content, headers=headers)
+    assert answer.status == 201, answer
+    shown = [answer.json[name] for name in ("name", "description", "filename")]
+    assert shown == ["Notes", told.content.decode(), "+2AA-.txt"]
+
+
+def test_a_form_whose_charset_takes_long_to_read_is_read_at_once(vendor: Client) -> None:
+    content = form(Part("description", b"b-" + b"99" * 100_000), Part("file", b"x", "x.txt", "text/plain"))
+    begun = perf_counter()
+    vendor.request(
+        "POST", HOMES["Journal"].path, content=content, headers={"content-type": f"{FORM}; charset=punycode"}
+    )
+    # In seconds; by its charset it would take ten.
+    assert perf_counter() - begun < 2
+
+
+def test_charsets_that_nobody_knows_are_not_remembered(vendor: Client) -> None:
+    content, known = form(Part("file", b"x", "x.txt", "text/plain")), len(encodings._cache)
+    for n in range(3):
+        vendor.request(
+            "POST", HOMES["Journal"].path, content=content, headers={"content-type": f"{FORM}; charset=x{n}"}
+        )
+    assert len(encodings._cache) == known
 
 
 ACCEPTED = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from hashlib import blake2b
 from random import Random
@@ -25,6 +26,13 @@ APIS = ("accounts", "billing", "credits")
 FIRST = {"running": False, "now": "2026-03-16T12:00:00Z"}
 """Where clocks are made to stand: some run with real time at first."""
 SEEDS = range(4)
+FAULTS: Sequence[Mapping[str, Any]] = (
+    {"kind": "status", "status": 503, "share": 0.5, "count": 6},
+    {"kind": "rate-limit", "retryAfter": 30, "after": 3, "count": 4},
+    {"kind": "stale", "share": 0.5, "count": 9},
+)
+SECONDS = re.compile(rb'"seconds":[^,]+,')
+"""What the journal tells of real time"""
 
 
 @cache
@@ -97,15 +105,23 @@ class Session:
         return self.others[place].answers[-1]
 
     def _control(self) -> bytes:
-        draw, ask = self.random.random(), self.anybody
-        if draw < 0.1:
-            return told(ask.post("//__mock__/reset")) + self._stand()
-        if draw < 0.6:
-            return told(ask.post("//__mock__/clock/advance", {"seconds": self.random.choice((1, 30, 60, 9000))}))
-        if draw < 0.7:
-            return told(ask.post("//__mock__/jobs/release"))
-        path = self.random.choice(("//__mock__/jobs", "//__mock__/clock", f"//__mock__/sandboxes/{self.name}"))
-        return told(ask.get(path))
+        ask, random = self.anybody, self.random
+        name = random.choice(("one", "two"))
+        reads = ("jobs", "clock", "faults", "snapshots", f"sandboxes/{self.name}")
+        draws: Mapping[Callable[[], bytes], int] = {
+            lambda: told(ask.post("//__mock__/reset")) + self._stand(): 5,
+            lambda: told(ask.post("//__mock__/clock/advance", {"seconds": random.choice((1, 30, 60, 9000))})): 25,
+            lambda: told(ask.post("//__mock__/jobs/release")): 5,
+            lambda: told(ask.post("//__mock__/faults", random.choice(FAULTS))): 4,
+            lambda: told(ask.delete("//__mock__/faults")): 3,
+            lambda: told(ask.post("//__mock__/snapshots", {"name": name})): 4,
+            lambda: told(ask.post(f"//__mock__/snapshots/{name}/restore")) + self._stand(): 4,
+            lambda: told(ask.delete(f"//__mock__/snapshots/{name}")): 2,
+            lambda: told(ask.put("//__mock__/journal", {"most": 30, "bodies": random.random() < 0.5})): 3,
+            lambda: SECONDS.sub(b"", ask.get("//__mock__/journal?limit=20").content): 5,
+            lambda: told(ask.get(f"//__mock__/{random.choice(reads)}")): 10,
+        }
+        return random.choices(list(draws), list(draws.values()))[0]()
 
     def _stand(self) -> bytes:
         return told(self.anybody.put("//__mock__/clock", FIRST))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,12 +20,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver import MockServer, create_app, wire
+from mockserver.bodies import Form
 from mockserver.domain.errors import Invalid, NotFound
 from mockserver.matching import glob_fits, parts
 from mockserver.recording import BODY, BYTES, PATH, QUERY, Journal
 from mockserver.redaction import HIDDEN, Redactor
+from mockserver.work import Upload
 from tests import rights
 from tests.driver import Answer, Client
+from tests.valid import FORM, Part, form
 
 JOURNAL = "//__mock__/journal"
 NOW = datetime(2026, 3, 16, 9, tzinfo=UTC)
@@ -957,3 +962,205 @@ def test_members_of_certain_names_are_hidden_even_where_the_body_is_broken(sent:
 def test_a_short_secret_is_hidden_as_a_word_alone() -> None:
     redactor = Redactor({"abc", "", "abc-def-ghi"})
     assert redactor.text("abc abcd xabc abc-def-ghi abc.") == f"{HIDDEN} abcd xabc {HIDDEN} {HIDDEN}."
+
+
+# Forms
+
+ATTACH = "/journals/BJO-1000-0005/attachments"
+DESCRIBED = Part("attachment", b'{"name": "Checks", "tags": []}', None, "application/json")
+FILE = Part("file", b"no,amount\n1,2.50\n", "checks.csv", "text/csv")
+TOLD: Told = {
+    "attachment": {
+        "filename": None,
+        "type": "application/json",
+        "size": 30,
+        "value": {"name": "Checks", "tags": []},
+    },
+    "file": {"filename": "checks.csv", "type": "text/csv", "size": 17, "text": "no,amount\n1,2.50\n"},
+}
+
+
+def send(app: MockServer, *sent: Part) -> Answer:
+    return as_(app, "vendor").request("POST", ATTACH, content=form(*sent), headers={"content-type": FORM})
+
+
+def test_of_a_form_its_parts_are_kept(every: MockServer) -> None:
+    keep_bodies(every)
+    assert send(every, DESCRIBED, FILE).status == 201
+    told = last(every)
+    assert (told["body"], told["sent"]) == (TOLD, len(form(DESCRIBED, FILE)))
+    assert ask(every)["requests"][0]["body"] == TOLD
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (Part("note", b"a note"), {"filename": None, "type": None, "size": 6, "text": "a note"}),
+        (Part("note", b"7"), {"filename": None, "type": None, "size": 1, "text": "7"}),
+        (Part("note", b'{"a": 1}'), {"filename": None, "type": None, "size": 8, "value": {"a": 1}}),
+        (Part("note", b'{"a": 1}', None, "text/plain"), {"type": "text/plain", "text": '{"a": 1}'}),
+        (Part("note", b'{"a"', None, "application/json"), {"type": "application/json", "text": '{"a"'}),
+        (Part("note", "Müller".encode()), {"size": 7, "text": "Müller"}),
+        (Part("note", b"M\xfcller"), {"size": 6, "text": "Müller"}),
+        (Part("note", b"{}", "a.json", "application/hal+json; v=1"), {"filename": "a.json", "value": {}}),
+        (Part("note", b"{}\n", "a.jsonl", "application/jsonl"), {"type": "application/jsonl", "text": "{}\n"}),
+        (Part("note", b"\xff\xfe", "a.bin", "application/pdf"), {"filename": "a.bin", "size": 2}),
+        (Part("note", b"", "", ""), {"filename": "", "type": None, "size": 0, "text": ""}),
+        (Part("note", b"[" * 500 + b"]" * 500), {"size": 1_000, "text": "[" * 500 + "]" * 500}),
+    ],
+)
+def test_a_part_is_told_by_what_it_is(every: MockServer, part: Part, told: Told) -> None:
+    keep_bodies(every)
+    send(every, part, FILE)
+    found = last(every)["body"]["note"]
+    assert {name: found[name] for name in told} == told
+    assert ({"text", "value"} & set(found)) == ({"text", "value"} & set(told))
+
+
+def test_where_no_bodies_are_kept_only_the_size_of_a_form_is(every: MockServer) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Form, "told", None)
+        assert send(every, DESCRIBED, FILE).status == 201
+    assert (last(every)["body"], last(every)["sent"]) == (None, len(form(DESCRIBED, FILE)))
+
+
+def test_of_a_form_that_cannot_be_read_nothing_is_kept(every: MockServer) -> None:
+    keep_bodies(every)
+    as_(every, "vendor").request("POST", ATTACH, content=b"nonsense", headers={"content-type": FORM})
+    assert (last(every)["status"], last(every)["body"], last(every)["sent"]) == (400, None, None)
+
+
+def test_of_a_form_that_a_fault_answers_its_parts_are_kept_as_of_any_other(every: MockServer) -> None:
+    keep_bodies(every)
+    for rule in ({"kind": "status", "status": 503, "count": 1}, {"kind": "drop", "count": 1}):
+        assert Client(every, None).post("//__mock__/faults", rule).status == 201
+    statuses = []
+    for _ in range(3):
+        with suppress(Exception):
+            statuses.append(send(every, DESCRIBED, FILE).status)
+    assert statuses[0] == 503 and statuses[-1] == 201
+    assert [each["body"] for each in ask(every)["requests"]] == [TOLD] * 3
+    assert verify(every, {"operation": "createJournalAttachment", "body": {"file": {"filename": "checks.csv"}}})[
+        "numbers"
+    ] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("match", "count"),
+    [
+        ({"body": {"file": {"text": "no,amount\n1,2.50\n"}}}, 1),
+        ({"body": {"file": {"filename": "checks.csv", "type": "text/csv", "size": 17}}}, 1),
+        ({"body": {"attachment": {"value": {"name": "Checks"}}}}, 2),
+        ({"body": {"file": {}}}, 2),
+        ({"body": {"file": {"text": "no,amount\n"}}}, 0),
+        ({"body": {"other": {}}}, 0),
+    ],
+)
+def test_forms_are_matched_by_their_parts(every: MockServer, match: Mapping[str, Any], count: int) -> None:
+    keep_bodies(every)
+    send(every, DESCRIBED, FILE)
+    send(every, DESCRIBED, Part("file", b"%PDF\xff", "checks.pdf", "application/pdf"))
+    assert verify(every, match, times=count)["verified"] is True
+
+
+def test_a_form_that_nearly_matches_is_told_with_the_part_that_differs(every: MockServer) -> None:
+    keep_bodies(every)
+    send(every, DESCRIBED, FILE)
+    (near,) = verify(every, {"body": {"file": {"text": "no\n"}}})["nearest"]
+    assert near["differs"] == [
+        {"what": "body.file.text", "expected": "no\n", "found": "no,amount\n1,2.50\n", "missing": False}
+    ]
+
+
+SECRET_PARTS: Mapping[str, Callable[[bytes], Part]] = {
+    "text": lambda secret: Part("note", b"it is " + secret),
+    "JSON": lambda secret: Part("attachment", b'{"name": "%s"}' % secret),
+    "member": lambda secret: Part("attachment", b'{"%s": 1}' % secret),
+    "name": lambda secret: Part(f"x-{secret.decode()}", b"x"),
+    "filename": lambda secret: Part("file", b"x", f"{secret.decode()}.txt", "text/plain"),
+    "media type": lambda secret: Part("file", b"x", "x.txt", f"text/{secret.decode()}"),
+    "file": lambda secret: Part("file", b"a,b\n1,%s\n" % secret, "x.csv", "text/csv"),
+    "name of a secret": lambda _: Part("client_secret", b"hidden-by-name"),
+    "member of a secret": lambda _: Part("attachment", b'{"client_secret": "hidden-by-name"}'),
+    "member of a line": lambda _: Part("file", b'{"a": 1}\n{"password": "hidden-by-name"}\n', "x.jsonl", "text/plain"),
+    "assignment": lambda _: Part("note", b"the password: hidden-by-name"),
+}
+
+
+@pytest.mark.parametrize("place", SECRET_PARTS)
+@pytest.mark.parametrize("secret", SECRETS[:2])
+def test_a_secret_in_a_form_is_not_shown(every: MockServer, place: str, secret: str) -> None:
+    keep_bodies(every)
+    part = SECRET_PARTS[place](secret.encode())
+    send(every, part, *([] if part.name == "file" else [FILE]))
+    assert HIDDEN in orjson.dumps(last(every)["body"]).decode()
+    shown = everything(every) + orjson.dumps(verify(every, {"body": {part.name: "?"}})).decode()
+    shown += orjson.dumps(verify(every, {"body": "?"})).decode()
+    assert secret not in shown
+    assert "hidden-by-name" not in shown
+
+
+def test_a_secret_in_a_text_is_not_shown_as_what_differs(every: MockServer) -> None:
+    keep_bodies(every)
+    as_(every, "vendor").post("/journals", content=b"client_secret=guess&name=x", headers=JSON)
+    (near,) = verify(every, {"body": "password=wanted"})["nearest"]
+    assert near["differs"] == [
+        {
+            "what": "body",
+            "expected": f"password={HIDDEN}",
+            "found": f"client_secret={HIDDEN}&name=x",
+            "missing": False,
+        }
+    ]
+
+
+def test_of_a_large_form_the_parts_are_kept_and_what_fits_of_their_text(every: MockServer) -> None:
+    keep_bodies(every)
+    large = b"x" * (BODY - 400)
+    for sent in ((DESCRIBED, Part("file", large * 3, "x.txt", "text/plain")), (Part("note", large), FILE)):
+        send(every, *sent)
+        told = last(every)
+        assert told["sent"] == len(form(*sent))
+        sizes = {part.name: len(part.content) for part in sent}
+        assert {name: part["size"] for name, part in told["body"].items()} == sizes
+        assert len(orjson.dumps(told["body"])) <= BODY
+    (first, second) = (ask(every, f"/{number}")["body"] for number in (1, 2))
+    assert first["attachment"]["value"] == TOLD["attachment"]["value"] and "text" not in first["file"]
+    assert second["note"]["text"] == large.decode() and second["file"]["text"] == TOLD["file"]["text"]
+
+
+TEXTS = st.text(max_size=60)
+
+
+@given(
+    st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS, st.binary(max_size=200)), max_size=5),
+    st.dictionaries(TEXTS, st.tuples(TEXTS, st.text(max_size=200)), max_size=5),
+    st.integers(0, 600),
+)
+@example({"f": ("a", "application/json", b"[" * 200 + b"]" * 200)}, {"t": ("", '{"a": 1e999}')}, 5_000)
+@example({"f": ("a", "", b'"\\ud800"')}, {"t": ("", '["\\ud800"]')}, 5_000)
+def test_what_is_told_of_any_form_fits_and_can_be_read(
+    files: dict[str, tuple[str, str, bytes]], texts: dict[str, tuple[str, str]], most: int
+) -> None:
+    made = Form(
+        {name: Upload(*said) for name, said in files.items()},
+        {name: said for name, (_, said) in texts.items()},
+        {name: (media, len(said.encode())) for name, (media, said) in texts.items()},
+    )
+    told = made.told(most)
+    assert told is None or len(told) <= most
+    if told is not None:
+        assert set(orjson.loads(told)) == set(files) | set(texts)
+        assert set(Redactor(()).body(told)) <= set(files) | set(texts) | {HIDDEN}
+
+
+def test_a_flood_of_the_largest_forms_stays_within_memory() -> None:
+    journal = Journal(20_000, bodies=True)
+    for n in range(1_000):
+        text = f"{n:04d}" * 12_000
+        recorded(journal, body=Form({}, {f"n{n}": text}, {f"n{n}": ("", len(text))}, len(text)))
+    # Counted by hand: tracemalloc does not see that what JSON is written into is cut to its length.
+    assert sum(sys.getsizeof(call.body) for call in journal) < BYTES
+    assert 200 < len(journal) < 1_000
+    journal.set(bodies=False)
+    assert sum(call.weight for call in journal) == len(journal) * len("/x")

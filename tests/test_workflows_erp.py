@@ -18,6 +18,7 @@ from mockserver.apis.billing.files import content
 from mockserver.domain.errors import Invalid
 from mockserver.store import Record
 from tests.billing_world import Small, line
+from tests.test_seed import build
 
 LINES = [
     {
@@ -92,6 +93,46 @@ def test_given_totals_count_and_the_grand_total_is_their_sum(small: Small) -> No
     shown = small.make("Invoice", document(price=price))["price"]
     assert shown["totalGT"] == Decimal("32.70")
     assert (shown["markup"], shown["currencyFactor"]) == (50, 1)
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        ({}, ("120", "37.5", "27.2727272727")),
+        ({"currencyFactor": 1}, ("120", "37.5", "27.2727272727")),
+        ({"currencyFactor": 0}, ("120", "37.5", "27.2727272727")),
+        ({"currencyFactor": Decimal("1.08")}, ()),
+        ({"currencyFactor": Decimal("1.08"), "totalPP": 150}, ("150", "10", "9.0909090909")),
+    ],
+    ids=["local", "a factor of one", "no factor", "foreign", "foreign, its cost given"],
+)
+def test_costs_in_the_local_currency_are_measured_against_a_document_in_it_alone(
+    small: Small, price: dict[str, Any], shown: tuple[str, ...]
+) -> None:
+    lines = [{**each, "purchasePriceTotalLcy": cost} for each, cost in zip(LINES, (110, 10), strict=True)]
+    found = small.make("Invoice", document(price=price, lines=lines))["price"]
+    names = ("totalPP", "markup", "margin")
+    assert tuple(found[name] for name in names if name in found) == tuple(map(Decimal, shown))
+
+
+def test_what_the_erp_sends_for_what_was_bought_in_another_currency_costs_as_much_in_that_of_the_document() -> None:
+    world = build("multi-currency")
+    record = world.layer.get("Invoice", "INV-2400-0004-0000-0001")
+    assert record is not None
+    # Bought for USD 200 at 0.8636363636, sold for CHF 190 with a markup of 10 %, and all of it in whole centimes.
+    price = record["price"]
+    assert (price["currency"], price["totalPP"], price["totalSP"]) == ("CHF", Decimal("172.73"), 190)
+    assert (price["markup"], price["margin"]) == (Decimal("9.9982631853"), Decimal("9.0894736842"))
+    assert [line["purchasePriceTotalLcy"] for line in record["lines"]] == [Decimal("172.73")]
+
+    foreign = 0
+    for row in world.layer.all("Invoice"):
+        statement = world.layer.get("Statement", row.record["statement"]["id"])
+        assert statement is not None
+        foreign += statement["price"]["currency"]["rate"] != 1
+        # A cent here and there is what rounding leaves.
+        assert abs(row.record["price"]["markup"] - statement["price"]["markup"]) < Decimal("0.01"), row.record["id"]
+    assert foreign > 3
 
 
 def test_without_a_statement_an_invoice_is_manual(small: Small) -> None:
@@ -241,7 +282,7 @@ def test_a_partial_sync_keeps_factors_and_what_is_still_to_be_paid(small: Small)
 @st.composite
 def syncs(draw: st.DrawFn) -> list[tuple[int, dict[str, Any]]]:
     """Which of two documents comes, and which of two statements it names, and how."""
-    step = st.fixed_dictionaries(
+    step: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         {
             "number": st.integers(0, 1),
             "buyer": st.sampled_from(["", "BUY-1000-0001", "BUY-1000-0002"]),

@@ -3,12 +3,29 @@
 parse(raw query string)                    -> Query
 predicate(query.filter, shape, hidden=...) -> record -> bool
 ordering(query.order, shape, hidden=...)   -> records -> list of records
+terms, keys: the same as an index can answer it, as far as one can
 """
 
 from mockserver.rql.code import Expand, Record, alone
-from mockserver.rql.filtering import predicate
-from mockserver.rql.ordering import ordering
+from mockserver.rql.filtering import Term, predicate, terms
+from mockserver.rql.ordering import Key, keys, ordering
 from mockserver.rql.reading import parse
 from mockserver.rql.syntax import Expr, Pick, Query, Sort, text
 
-__all__ = ["Expand", "Expr", "Pick", "Query", "Record", "Sort", "alone", "ordering", "parse", "predicate", "text"]
+__all__ = [
+    "Expand",
+    "Expr",
+    "Key",
+    "Pick",
+    "Query",
+    "Record",
+    "Sort",
+    "Term",
+    "alone",
+    "keys",
+    "ordering",
+    "parse",
+    "predicate",
+    "terms",
+    "text",
+]

@@ -6,6 +6,7 @@ Null, which is absence, equals only null: `ne` and `out` keep rows without the p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -66,6 +67,45 @@ def predicate(
 def _compiled(expr: Expr, shape: Property, hidden: frozenset[str]) -> Compiled:
     writer = Writer()
     return writer.compiled(_Filter(writer).written(expr, Scope(shape, hidden), "r"))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A part of a filter that every record which passes it fulfils, and that an index can answer.
+
+    path: of a member of the record itself, dotted; key: reads it
+    operator: in, gt, ge, lt or le; values: what the member is compared with: one, but for `in`
+    """
+
+    path: str
+    key: Callable[[Record], Any]
+    operator: str
+    values: tuple[Any, ...]
+
+
+@lru_cache(maxsize=512)
+def terms(expr: Expr, shape: Property, hidden: frozenset[str]) -> tuple[tuple[Term, ...], bool]:
+    """The terms of a filter that `predicate` accepts, and whether it asks for nothing but them."""
+    parts = expr.terms if isinstance(expr, And) else (expr,)
+    found = [_term(part, Scope(shape, hidden)) for part in parts]
+    return tuple(each for each in found if each is not None), None not in found
+
+
+def _term(expr: Expr, scope: Scope) -> Term | None:
+    if not isinstance(expr, Compare | Among):
+        return None
+    place = _place(expr, scope)
+    if place.direct is None or expr.operator not in _INDEXED:
+        return None
+    if isinstance(expr, Compare) and _other(expr.value, place, scope) is not None:
+        return None
+    said = (expr.value,) if isinstance(expr, Compare) else expr.values
+    values = tuple(_constant(value, place, expr.path) for value in said)
+    key = Writer().compiled(read(place, "r")).function(alone)
+    return Term(place.direct, key, _INDEXED[expr.operator], tuple(dict.fromkeys(values)))
+
+
+_INDEXED = {"eq": "in", "in": "in", "gt": "gt", "ge": "ge", "lt": "lt", "le": "le"}
 
 
 class _Filter:

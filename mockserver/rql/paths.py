@@ -32,6 +32,12 @@ class Place:
         """Only the identifier of the object itself is always there."""
         return tuple(step.name for step in self.steps) != ("id",)
 
+    @property
+    def direct(self) -> str | None:
+        """The dotted path, if what it means is in the record itself; None where it lies behind a reference."""
+        behind = any(step.refers is not None and step.name != "id" for step in self.steps)
+        return None if behind else ".".join(step.name for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver import wire
 from mockserver.apis.accounts.rules import Window, chosen, newest_first, window
+from mockserver.caches import ENCODED
 from mockserver.handlers import BrokenPromise
 
 if TYPE_CHECKING:
@@ -39,15 +40,16 @@ def summary(x: Exchange, account: Row) -> bytes:
 
 def _encoded(service: Service, row: Row, schema: str, without: Mapping[str, str] | Sequence[str] = ()) -> bytes:
     """A record as its schema shows it, without what stands in other records; kept with the version it was made of."""
-    if (kept := row.views.get(schema)) is not None:
-        found: bytes = kept
-        return found
+    kept: bytes | None = row.kept(schema)
+    if kept is not None:
+        return kept
     members, validator = _schema(service, schema)
     value = wire.plain({name: row.record[name] for name in members if name in row.record and name not in without})
     if not validator.is_valid(value):
         error = next(validator.iter_errors(value))
         raise BrokenPromise(f"{schema} {row.record['id']}: {error.message}")
-    row.views[schema] = encoded = wire.dump(value)
+    encoded = wire.dump(value)
+    ENCODED.keep(row, schema, encoded)
     return encoded
 
 

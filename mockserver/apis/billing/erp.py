@@ -375,7 +375,11 @@ def _price(
     factors = {**old.get("price", {}), **given}
     price |= {name: Decimal(factors[name]) for name in ("currencyFactor", "currencyFactor2") if name in factors}
     price |= {"totalSP": net, "totalST": tax, "totalGT": rules.total((net, tax))}
-    costs = [line[name] for line in amounts for name in ("purchasePriceTotalLcy",) if name in line]
+    # What lines cost is in the ERP's local currency. Where a factor says that the document is in another one, nobody
+    # knows which way it converts (f): without a cost in the document's currency there is nothing to measure by. A
+    # factor of nothing converts nothing.
+    is_local = price.get("currencyFactor", 0) in (0, 1)
+    costs = [line["purchasePriceTotalLcy"] for line in amounts if is_local and "purchasePriceTotalLcy" in line]
     if "totalPP" in given or costs or "totalPP" in kept:
         cost = one("totalPP", lambda: rules.total(Decimal(cost) for cost in costs))
         price |= {"totalPP": cost, **rules.percentages(cost, net, scale=scale)}

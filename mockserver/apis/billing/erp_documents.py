@@ -148,7 +148,8 @@ def _invoice_line(
     place: int, charge: Record, amount: Decimal, vat: Decimal, number: str, country: str
 ) -> dict[str, Any]:
     said, price = _shared(charge, amount, vat)
-    cost = _cents(charge["price"]["PPx1"])
+    # The ERP's local currency is taken to be the document's, the one that charges are sold in (M).
+    cost = _cents(rules.times(charge["price"]["PPx1"], charge["price"]["currency"]["rate"]))
     known = {
         "documentNo": number,
         "lineNo": place * 10_000,

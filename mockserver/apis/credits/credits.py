@@ -72,7 +72,7 @@ def applied(work: Work, invoice: Record, *wanted: str) -> list[tuple[str, Row]]:
 
 def of(work: Work, entity: str, row: Row) -> Row:
     """The credit that sums up one version of a record."""
-    kept: Row | None = row.views.get(Kind)
+    kept: Row | None = row.kept(Kind)
     if kept is not None:
         return kept
     kind, record = KINDS[entity], row.record
@@ -80,7 +80,8 @@ def of(work: Work, entity: str, row: Row) -> Row:
     made |= {"creditType": kind.type, "creditState": record[work.api.machines[entity].field]}
     if kind.realized in record:
         made["realizedAt"] = record[kind.realized]
-    summary = row.views[Kind] = Row(made)
+    summary = Row(made)
+    row.keep(Kind, summary)
     return summary
 
 

@@ -1,0 +1,188 @@
+"""Rows in the order in which they came, found by their place or by what a member holds without looking at each.
+
+What is made of a bucket when somebody first asks for it takes one look at each of its rows, in portions: those are
+generators that yield between two, so that others can be answered, and return what they made.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any, TypeVar
+
+Record = Mapping[str, Any]
+Key = Callable[[Record], Any]
+T = TypeVar("T")
+
+PORTION = 5_000
+"""Rows that are looked at before others have their turn: some milliseconds."""
+
+
+class Ordered:
+    """Places in a bucket by what a member holds there, those where it holds nothing apart; equal ones as they came.
+
+    descending: the greatest first, and what holds nothing last instead of first
+    """
+
+    __slots__ = ("_descending", "absent", "key", "keys", "places")
+
+    def __init__(self, key: Key, descending: bool, keys: list[Any], places: array[int], absent: array[int]) -> None:
+        """keys, places: the least first also where `descending`, where equal ones are the other way round"""
+        self.key = key
+        self._descending = descending
+        self.keys = keys
+        self.places = places
+        self.absent = absent
+
+    def __len__(self) -> int:
+        return len(self.places) + len(self.absent)
+
+    def cut(self, first: int, last: int) -> Sequence[int]:
+        """The places from one of the order to before another."""
+        last = min(last, len(self))
+        head, tail = (self.places, self.absent) if self._descending else (self.absent, self.places)
+        if not self._descending or first >= len(head):
+            return head[first:last] + tail[max(first - len(head), 0) : max(last - len(head), 0)]
+        end = len(head) - first
+        return head[max(end - (last - first), 0) : end][::-1] + tail[: max(last - len(head), 0)]
+
+    def between(self, operator: str, value: Any) -> tuple[int, int]:
+        """Where in `places` those begin and end whose member is gt, ge, lt, le or eq to a value."""
+        low, high = bisect_left(self.keys, value), bisect_right(self.keys, value)
+        whole = len(self.keys)
+        return {"gt": (high, whole), "ge": (low, whole), "lt": (0, low), "le": (0, high), "eq": (low, high)}[operator]
+
+    def append(self, place: int, record: Record) -> None:
+        """Take in the row that came last."""
+        value = self.key(record)
+        if value is None:
+            self.absent.append(place)
+            return
+        at = (bisect_left if self._descending else bisect_right)(self.keys, value)
+        self.keys.insert(at, value)
+        self.places.insert(at, place)
+
+
+class Grouped:
+    """Places in a bucket by what a member holds there, in the order in which they came."""
+
+    __slots__ = ("key", "places")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.places: dict[Any, array[int]] = {}
+
+    def append(self, place: int, record: Record) -> None:
+        """Take in the row that came last."""
+        value = self.key(record)
+        found = self.places.get(value)
+        if found is None:
+            found = self.places[value] = array("L")
+        found.append(place)
+
+    def of(self, values: Iterable[Any]) -> Sequence[int]:
+        """The places where the member holds one of the values."""
+        found = [places for value in values if (places := self.places.get(value))]
+        return found[0] if len(found) == 1 else sorted(place for places in found for place in places)
+
+
+class Bucket:
+    """The ids of some rows of an entity in the order in which they came, and what was made of them.
+
+    What was made grows with rows that are appended. Where one goes, or changes in a member that it was made of, it is
+    forgotten, and made anew when somebody asks again. `version` tells whether anything happened, `asked` by which
+    members a span was looked for.
+    """
+
+    __slots__ = ("_ids", "_listed", "asked", "grouped", "ordered", "version")
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        self._ids = dict.fromkeys(ids)
+        self.version = 0
+        self._listed: list[str] | None = None
+        self.grouped: dict[str, Grouped] = {}
+        self.ordered: dict[tuple[str, bool], Ordered] = {}
+        self.asked: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    @property
+    def listed(self) -> list[str]:
+        """The ids by their places; it only ever grows: a bucket that loses one has another list."""
+        if self._listed is None:
+            self._listed = list(self._ids)
+        return self._listed
+
+    def append(self, id: str, record: Record) -> None:
+        """Take in a row that comes after all others."""
+        self.version += 1
+        place = len(self._ids)
+        self._ids[id] = None
+        if self._listed is not None:
+            self._listed.append(id)
+        for grouped in self.grouped.values():
+            grouped.append(place, record)
+        for ordered in self.ordered.values():
+            ordered.append(place, record)
+
+    def remove(self, id: str) -> None:
+        """Forget a row, and with it what the places of the others were."""
+        self.version += 1
+        self._ids.pop(id, None)
+        self._listed = None
+        self.grouped, self.ordered = {}, {}
+
+    def change(self, before: Record, after: Record) -> None:
+        """Note that a row has another version, at its place."""
+        self.version += 1
+        for path in [path for path, made in self.grouped.items() if made.key(before) != made.key(after)]:
+            del self.grouped[path]
+        for which in [which for which, made in self.ordered.items() if made.key(before) != made.key(after)]:
+            del self.ordered[which]
+
+
+def grouping(records: Iterable[Record], key: Key) -> Generator[None, None, Grouped]:
+    """What `Bucket.grouped` holds, of all the records of a bucket."""
+    made = Grouped(key)
+    for place, record in enumerate(records):
+        made.append(place, record)
+        if not place % PORTION:
+            yield
+    return made
+
+
+def ordering(records: Iterable[Record], key: Key, *, descending: bool) -> Generator[None, None, Ordered]:
+    """What `Bucket.ordered` holds, of all the records of a bucket."""
+    absent, present, keys = array("L"), list[int](), list[Any]()
+    for place, record in enumerate(records):
+        value = key(record)
+        keys.append(value)
+        (absent if value is None else present).append(place)
+        if not place % PORTION:
+            yield
+    # Read from its end, equal ones come as they came.
+    places = yield from in_order(present[::-1] if descending else present, keys.__getitem__)
+    return Ordered(key, descending, [keys[place] for place in places], array("L", places), absent)
+
+
+def in_order(items: list[T], key: Callable[[T], Any], *, descending: bool = False) -> Generator[None, None, list[T]]:
+    """The items sorted as `sorted` does it, in portions."""
+    if len(items) <= 2 * PORTION:
+        return sorted(items, key=key, reverse=descending)
+    runs: list[list[T]] = []
+    for first in range(0, len(items), PORTION):
+        runs.append(sorted(items[first : first + PORTION], key=key, reverse=descending))
+        yield
+    made: list[T] = []
+    merged = merge(*runs, key=key, reverse=descending)
+    while portion := list(islice(merged, PORTION)):
+        made += portion
+        yield
+    return made

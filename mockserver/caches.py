@@ -1,0 +1,50 @@
+"""Everything that is kept only to be fast, in one place: how much of it, and what would make it stale.
+
+The sizes below are of caches of functions whose result follows from their arguments alone, so that nothing makes an
+entry stale, and the one that was used longest ago goes first. Beside them there are:
+
+- a bucket's `grouped` and `ordered` (`buckets.py`): by the members that queries named, for as long as the bucket lives;
+  they grow with it, and are forgotten when a row goes or changes in that member.
+- what a row has been made into (`Row.kept`): for as long as that version of the record lives, since it never changes.
+  Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
+- views, shapes, validators and readers of a service: one an entity, role and operation, made of tables that nothing
+  changes while a server runs.
+- the worlds of `BASES` scenarios beside the server's own (`app.py`), which nothing changes either.
+- files below the user's cache directory (`kept.py`, `specs/documents.py`): named by a digest of all that they follow
+  from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from mockserver.store import Row
+
+BASES = 8
+"""Scenarios that are kept ready"""
+
+
+class Encodings:
+    """The bytes of records as they were sent, kept with their rows, of which those kept longest go when it is too much.
+
+    most: bytes
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+        self._kept: deque[tuple[Row, Hashable, int]] = deque()
+
+    def keep(self, row: Row, key: Hashable, encoded: bytes) -> None:
+        """Keep what a row looks like in a way that `key` tells from all others."""
+        row.keep(key, encoded)
+        self._kept.append((row, key, len(encoded)))
+        self._bytes += len(encoded)
+        while self._bytes > self._most:
+            oldest, was, size = self._kept.popleft()
+            oldest.forget(was)
+            self._bytes -= size
+
+
+ENCODED = Encodings(32_000_000)

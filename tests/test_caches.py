@@ -1,0 +1,25 @@
+"""What is kept to be fast is bounded."""
+
+from __future__ import annotations
+
+from mockserver.caches import Encodings
+from mockserver.store import Row
+
+
+def test_the_bytes_kept_longest_go_when_it_is_too_much() -> None:
+    encodings = Encodings(100)
+    rows = [Row({"id": str(number)}) for number in range(5)]
+    for row in rows:
+        encodings.keep(row, "vendor", b"x" * 30)
+    assert [row.kept("vendor") is not None for row in rows] == [False, False, True, True, True]
+
+
+def test_one_view_of_a_row_goes_without_the_others() -> None:
+    encodings = Encodings(100)
+    row = Row({"id": "1"})
+    row.keep("summary", {"kept": "by its maker"})
+    encodings.keep(row, "vendor", b"x" * 60)
+    encodings.keep(row, "client", b"y" * 60)
+    assert row.kept("vendor") is None
+    assert row.kept("client") == b"y" * 60
+    assert row.kept("summary") == {"kept": "by its maker"}
