@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import itertools
 import json
 import posixpath
 import re
@@ -24,7 +25,7 @@ import orjson
 from mockserver import wire
 from mockserver.apis.billing import exports
 from mockserver.apis.billing.limits import LIMITS, NUMBER, Limits, check_size, short, unreadable
-from mockserver.apis.billing.sheets import Fault, letter, sheet_rows
+from mockserver.apis.billing.sheets import Cell, Fault, letter, sheet_portions
 from mockserver.domain.errors import TooLarge, UnsupportedMedia
 
 Kind = Literal["jsonl", "xlsx", "csv"]
@@ -96,18 +97,55 @@ OLD_SOURCE = {
     "search.subscription.criteria": "search.source.criteria",
     "search.subscription.value": "search.source.value",
 }
-ALIASES = {**OLD_SOURCE, "attributes.segment": "segment"}
+ALIASES = {"attributes.segment": "segment", **OLD_SOURCE}
+COLUMNS = (*(field.path for field in FIELDS), *ALIASES)
+"""What a value can be for, by its place in a line: the template's columns, and behind them what stands for some."""
+CRITERIA = COLUMNS.index("search.source.criteria")
+SEGMENT = COLUMNS.index("segment")
 SEGMENTS = ("COM", "GOV", "EDU")
 SOURCES = {name.lower(): name for name in ("Subscription", "Agreement", "Asset")}
-PATHS_BY_NAME = {
-    **{field.path.lower(): field.path for field in FIELDS},
-    **{alias.lower(): alias for alias in ALIASES},
-}
+PATHS_BY_NAME = {path.lower(): path for path in COLUMNS}
 JSON_LABELS = {field.path: field.path for field in FIELDS}
 
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The columns that make up one member of a line's data.
+
+    place: where their values stand in a line
+    below: where in the member each of them goes; empty where the member is the value
+    recurs: whether lines of a file tend to say it alike
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    place: slice
+    below: tuple[str, ...]
+    recurs: bool
+
+
+def _parts() -> Iterator[Part]:
+    first = 0
+    for name, group in itertools.groupby(FIELDS, key=lambda field: field.path.partition(".")[0]):
+        fields = tuple(group)
+        below = tuple(field.path.partition(".")[2] for field in fields)
+        yield Part(name, fields, slice(first, first + len(fields)), below, name not in UNIQUE)
+        first += len(fields)
+
+
+UNIQUE = ("externalIds", "quantity", "price")
+PARTS = tuple(_parts())
+PORTION = 100
+"""Lines that are read before others have their turn: some milliseconds."""
+PIECE = 65_536
+"""Bytes of a text that are split into lines at a time"""
+RECALLED = 4_096
+"""How many readings of a part of a line are kept while a file is read."""
+_TEXTS = frozenset({str, type(None)})
+_NONE: Mapping[str, Any] = {}
+
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-# Numbers that the fast parser would round or refuse; such a line goes to the exact one.
-_EXACT = re.compile(rb"[0-9]{15}|[0-9][eE]|NaN|Infinity")
+_MOST = Decimal(10**15)
 _KINDS = {str: "text", bool: "a boolean", dict: "an object", list: "an array", type(None): "null"}
 
 
@@ -131,12 +169,19 @@ def read_lines(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> list[L
 
     Raises Invalid, with the place, where the file as a whole cannot be read, and TooLarge.
     """
+    return list(itertools.chain.from_iterable(portions(content, kind, limits=limits)))
+
+
+def portions(content: bytes, kind: Kind, *, limits: Limits = LIMITS) -> Iterator[list[Line]]:
+    """The same lines a few at a time, or none, each read in some milliseconds; it raises when it comes to the place."""
     check_size(content, limits)
     readers = {"jsonl": _json_lines, "xlsx": _sheet_lines, "csv": _csv_lines}
-    lines = list(readers[kind](content, limits))
-    if not lines:
+    is_empty = True
+    for lines in readers[kind](content, limits):
+        is_empty = is_empty and not lines
+        yield lines
+    if is_empty:
         raise unreadable("The file holds no charges; add at least one line.")
-    return lines
 
 
 def journal_template() -> bytes:
@@ -170,54 +215,105 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> Iterator[list[object]]:
 # -- one line ----------------------------------------------------------------------------------------------------------
 
 
-def _line(
-    number: int,
-    flat: dict[str, Any],
-    labels: Mapping[str, str],
-    limits: Limits,
-    errors: list[str],
-    *,
-    strict: bool = False,
-) -> Line:
-    """The line that raw values by path make up; `errors` are those found before.
+class _Lines:
+    """Makes the lines of one file.
+
+    What its lines have in common is read once, and is the same object in all of them: nobody may change it.
 
     strict: numbers are numbers and texts are texts, as in JSON; in a table either may stand for the other
     """
-    if "attributes.segment" in flat:
-        flat.setdefault("segment", flat["attributes.segment"])
-    if not any(path in flat for path in OLD_SOURCE.values()):
-        found = {path: flat[old] for old, path in OLD_SOURCE.items() if old in flat}
-        flat |= found and {SOURCE: "Subscription", **found}
-    data: dict[str, Any] = {}
-    for field in FIELDS:
-        path = field.path
-        raw = flat.get(path)
-        if type(raw) is str:
-            raw = raw.strip()
-            # Nearly all values go this way; the longer one below takes thrice the time.
-            if field.form == "text" and raw and len(raw) <= limits.text and raw.isprintable():
-                put(data, path, raw)
+
+    def __init__(self, labels: Mapping[str, str], limits: Limits, *, strict: bool = False) -> None:
+        self._labels = labels
+        self._limits = limits
+        self._strict = strict
+        self._texts: dict[str, str] = {}
+        self._amounts: dict[str, Decimal] = {}
+        self._parts: list[tuple[Part, dict[Any, tuple[Any, Sequence[str]]]]] = [(part, {}) for part in PARTS]
+
+    def line(self, number: int, values: list[Any], errors: Sequence[str] = ()) -> Line:
+        """The line that raw values make up, which stand in the order of COLUMNS; `errors` are those found before."""
+        if values[len(FIELDS) :] != _NO_ALIASES:
+            _translate(values)
+        data: dict[str, Any] = {}
+        wrong = list(errors)
+        for part, known in self._parts:
+            raw = values[part.place]
+            # Only texts are recalled: numbers that are equal may be written otherwise, as 1 and 1.0, or 0 and -0.
+            if part.recurs and _TEXTS.issuperset(map(type, raw)):
+                key = tuple(raw)
+                if (found := known.get(key)) is None:
+                    if len(known) >= RECALLED:
+                        known.clear()
+                    found = known[key] = self._read(part, raw)
+            else:
+                found = self._read(part, raw)
+            member, faults = found
+            if member is not None:
+                data[part.name] = member
+            if faults:
+                wrong += faults
+        self._compare(data, wrong)
+        return Line(number, data, tuple(wrong))
+
+    def _read(self, part: Part, values: Sequence[Any]) -> tuple[Any, Sequence[str]]:
+        """What a part of a line says, None for nothing, and what is wrong with it."""
+        made: dict[str, Any] = {}
+        errors: list[str] = []
+        for field, below, raw in zip(part.fields, part.below, values, strict=True):
+            if type(raw) is str:
+                raw = raw.strip()
+            if raw is None or raw == "":
+                if field.required:
+                    errors.append(f"{self._labels[field.path]}: is missing")
                 continue
-        if raw is None or raw == "":
-            if field.required:
-                errors.append(f"{labels.get(path, path)}: is missing")
-            continue
-        try:
-            if strict and isinstance(raw, str) is (field.form == "decimal"):
-                raise ValueError(f"must be {'a number' if isinstance(raw, str) else 'text'}, found {_said(raw)}")
-            value = read_value(raw, field.form, limits)
-        except ValueError as problem:
-            errors.append(f"{labels.get(path, path)}: {problem}")
-        else:
-            put(data, path, value)
-    period, order = data.get("period", {}), data.get("search", {}).get("order")
-    if "start" in period and "end" in period and period["end"] < period["start"]:
-        errors.append(f"{labels['period.end']}: {period['end']} is before the start, {period['start']}")
-    if order and len(order) == 1:
-        given, absent = ("criteria", "value") if "criteria" in order else ("value", "criteria")
-        name = labels.get(f"search.order.{absent}", f"search.order.{absent}")
-        errors.append(f"{name}: is missing, although the order {given} is given; give both or none")
-    return Line(number, data, tuple(errors))
+            try:
+                value = self._value(raw, field.form)
+            except ValueError as problem:
+                errors.append(f"{self._labels[field.path]}: {problem}")
+                continue
+            if "." in below:
+                put(made, below, value)
+            else:
+                made[below] = value
+        return made.get("", made or None), errors
+
+    def _value(self, raw: Any, form: str) -> str | Decimal:
+        kind = type(raw)
+        # Nearly all values go one of these two ways; the longer one takes thrice the time.
+        if form == "text" and kind is str and len(raw) <= self._limits.text and raw.isprintable():
+            return self._texts.setdefault(raw, raw)
+        if form == "decimal" and (kind is float or kind is int):
+            text = repr(raw)
+            known = self._amounts.get(text)
+            if known is None:
+                # What is neither huge nor tiny has few digits: a float is spelled with 17 at most.
+                amount = Decimal(text)
+                known = self._amounts[text] = amount if 1e-20 < abs(raw) < 1e15 else _within_bounds(amount)
+            return known
+        if self._strict and isinstance(raw, str) is (form == "decimal"):
+            raise ValueError(f"must be {'a number' if isinstance(raw, str) else 'text'}, found {_said(raw)}")
+        value = read_value(raw, form, self._limits)
+        return self._amounts.setdefault(str(value), value) if isinstance(value, Decimal) else value
+
+    def _compare(self, data: Mapping[str, Any], wrong: list[str]) -> None:
+        """Add what is wrong with members that are right by themselves."""
+        period, order = data.get("period"), data.get("search", _NONE).get("order")
+        if period and "start" in period and "end" in period and period["end"] < period["start"]:
+            wrong.append(f"{self._labels['period.end']}: {period['end']} is before the start, {period['start']}")
+        if order and len(order) == 1:
+            given, absent = ("criteria", "value") if "criteria" in order else ("value", "criteria")
+            name = self._labels[f"search.order.{absent}"]
+            wrong.append(f"{name}: is missing, although the order {given} is given; give both or none")
+
+
+def _translate(values: list[Any]) -> None:
+    """Put what stands in the columns of old, or under another name, where it belongs."""
+    segment, *search = values[len(FIELDS) :]
+    if values[SEGMENT] is None:
+        values[SEGMENT] = segment
+    if search != [None, None] and values[CRITERIA : CRITERIA + 2] == [None, None]:
+        values[CRITERIA - 1 : CRITERIA + 2] = "Subscription", *search
 
 
 def read_value(raw: Any, form: str, limits: Limits = LIMITS) -> str | Decimal:
@@ -269,10 +365,14 @@ def _decimal(raw: Any) -> Decimal:
         value = _parse_decimal(raw.strip())
     else:
         value = Decimal(repr(raw))
+    return _within_bounds(value)
+
+
+def _within_bounds(value: Decimal) -> Decimal:
     if not value.is_finite():
         raise ValueError("must be a finite number")
     # Not abs(): that is arithmetic, which a number like 1e999999999 overflows.
-    if value.copy_abs() > 10**15:
+    if value.copy_abs() > _MOST:
         raise ValueError("is beyond 1,000,000,000,000,000")
     # An exponent costs no digits but would have to be written out: 1e-400 is a number of 400 places.
     if len(value.as_tuple().digits) > 28 or value.adjusted() < -28:
@@ -309,13 +409,19 @@ def _instant_of_serial(serial: Decimal) -> str:
 
 def put(data: dict[str, Any], path: str, value: object) -> None:
     """Set a dotted path in nested dicts, making those that are missing."""
-    *above, last = path.split(".")
+    above, last = _steps(path)
     for step in above:
         inner = data.get(step)
         if inner is None:
             inner = data[step] = {}
         data = inner
     data[last] = value
+
+
+@functools.cache
+def _steps(path: str) -> tuple[tuple[str, ...], str]:
+    *above, last = path.split(".")
+    return tuple(above), last
 
 
 def member(data: Mapping[str, Any], path: str) -> Any:
@@ -332,41 +438,73 @@ def _said(raw: object) -> str:
 
 # -- JSON Lines --------------------------------------------------------------------------------------------------------
 
-Tree = dict[str, "str | Tree"]
+Tree = dict[str, "int | Tree"]
+"""Names of members -> the place of the value in a line, or what lies below; names also in lower case."""
 
 
 def _tree(paths: Sequence[str]) -> Tree:
     tree: Tree = {}
+    for place, path in enumerate(paths):
+        put(tree, path.lower(), place)
     for path in paths:
-        put(tree, path.lower(), path)
+        _add_spelling(tree, *path.split("."))
     return tree
 
 
-_TREE = _tree([*JSON_LABELS, *ALIASES])
+def _add_spelling(tree: Tree, name: str, *below: str) -> None:
+    found = tree[name] = tree[name.lower()]
+    if isinstance(found, dict):
+        _add_spelling(found, *below)
 
 
-def _json_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+_TREE = _tree(COLUMNS)
+_NOTHING: list[Any] = [None] * len(COLUMNS)
+_NO_ALIASES = _NOTHING[len(FIELDS) :]
+
+
+def _json_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
     content = _utf8(content)
-    if content.count(b"\n") > limits.rows:
+    if max(content.count(b"\n"), content.count(b"\r")) > limits.rows:
         raise TooLarge(f"the file has more than {limits.rows:,} lines; split it.")
-    exact = _EXACT.search(content) is not None  # asked of the whole, since most files have no such number
-    for number, raw in enumerate(content.splitlines(), 1):
+    lines, made = _Lines(JSON_LABELS, limits, strict=True), list[Line]()
+    for number, raw in enumerate(_split(content), 1):
         if len(raw) > limits.line_bytes:
             raise TooLarge(f"line {number} is longer than {limits.line_bytes:,} bytes.")
-        if not raw or raw.isspace():
-            continue
-        record = _json_object(raw, number, limits, exact=exact)
-        flat: dict[str, Any] = {}
-        errors: list[str] = []
-        _gather(record, _TREE, flat, errors, "")
-        yield _line(number, flat, JSON_LABELS, limits, errors, strict=True)
+        if raw and not raw.isspace():
+            values, errors = _NOTHING.copy(), list[str]()
+            _gather(_json_object(raw, number, limits), _TREE, values, errors, "")
+            made.append(lines.line(number, values, errors))
+        if not number % PORTION:
+            yield made
+            made = []
+    yield made
 
 
-def _json_object(raw: bytes, number: int, limits: Limits, *, exact: bool) -> dict[str, Any]:
+def _split(content: bytes) -> Iterator[bytes]:
+    """The lines of a text, of which a piece is taken apart at a time."""
+    start = 0
+    while start < len(content):
+        least = start + PIECE
+        end = content.find(b"\n", least) + 1 or content.find(b"\r", least) + 1 or len(content)
+        yield from content[start:end].splitlines()
+        start = end
+
+
+# Every digit is the same to what looks for many of them.
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+# What numbers look like that the fast parser would round or refuse; a line with one goes to the exact one.
+_INEXACT = (b"0" * 15, b"0e", b"0E", b"NaN", b"Infinity")
+
+
+def _needs_exactness(raw: bytes) -> bool:
+    return any(map(raw.translate(_DIGITS).__contains__, _INEXACT))
+
+
+def _json_object(raw: bytes, number: int, limits: Limits) -> dict[str, Any]:
     if raw.count(b"{") + raw.count(b"[") > limits.nesting:
         _check_nesting(raw, number, limits)
     try:
-        if exact and _EXACT.search(raw):
+        if _needs_exactness(raw):
             record = json.loads(
                 raw.decode(), parse_float=_parse_decimal, parse_int=_parse_decimal, parse_constant=Decimal
             )
@@ -393,19 +531,20 @@ def _check_nesting(raw: bytes, number: int, limits: Limits) -> None:
             raise TooLarge(f"line {number}, column {token.start() + 1}: nests deeper than {limits.nesting} levels.")
 
 
-def _gather(record: Mapping[str, Any], tree: Tree, flat: dict[str, Any], errors: list[str], above: str) -> None:
-    """Collect the known members of a JSON object by path, whatever the case of their names."""
+def _gather(record: Mapping[str, Any], tree: Tree, values: list[Any], errors: list[str], above: str) -> None:
+    """Collect the known members of a JSON object, whatever the case of their names."""
     for name, value in record.items():
-        branch = tree.get(name) or tree.get(name.lower())
+        branch = tree.get(name)
+        if branch is None:
+            branch = tree.get(name.lower())
         if branch is None or value is None:
             continue
-        if isinstance(branch, dict):
-            if isinstance(value, dict):
-                _gather(value, branch, flat, errors, f"{above}{name}.")
-            else:
-                errors.append(f"{above}{name}: must be an object, found {_said(value)}")
+        if isinstance(branch, int):
+            values[branch] = value
+        elif isinstance(value, dict):
+            _gather(value, branch, values, errors, f"{above}{name}.")
         else:
-            flat[branch] = value
+            errors.append(f"{above}{name}: must be an object, found {_said(value)}")
 
 
 def _utf8(content: bytes) -> bytes:
@@ -422,16 +561,28 @@ def _utf8(content: bytes) -> bytes:
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-def _csv_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+def _csv_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
     text = _utf8(content).decode()
     rows = _csv_rows(text, _delimiter(text), limits)
-    number, header = next(rows, (1, []))
+    number, header = next((each for each in rows if _has_values(each[1])), (1, []))
     columns = _columns(dict(enumerate(header)), number)
-    for number, row in rows:
-        flat = columns.implied | {path: row[place] for place, path in columns.places.items() if place < len(row)}
-        extra = any(cell.strip() for cell in row[len(header) :])
-        errors = [f"has {len(row)} values, the header names {len(header)}; quote values that hold the separator"]
-        yield _line(number, flat, columns.labels, limits, errors if extra else [])
+    lines, made = _Lines(columns.labels, limits), list[Line]()
+    for count, (number, row) in enumerate(rows, 1):
+        if _has_values(row):
+            errors = []
+            if _has_values(row[len(header) :]):
+                errors = [
+                    f"has {len(row)} values, the header names {len(header)}; quote values that hold the separator"
+                ]
+            made.append(lines.line(number, columns.values(dict(enumerate(row))), errors))
+        if not count % PORTION:
+            yield made
+            made = []
+    yield made
+
+
+def _has_values(row: Sequence[str]) -> bool:
+    return any(cell and not cell.isspace() for cell in row)
 
 
 def _delimiter(text: str) -> str:
@@ -445,7 +596,7 @@ def _delimiter(text: str) -> str:
 
 
 def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of the line it starts on."""
+    """The rows, each with the number of the line it starts on."""
     taken = 0
 
     def lines() -> Iterator[str]:
@@ -473,8 +624,7 @@ def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, 
             raise unreadable(f"line {start}: not valid CSV: {problem}.") from None
         if len(row) > limits.columns:
             raise TooLarge(f"line {start} has {len(row):,} columns; {limits.columns} is the most.")
-        if any(cell and not cell.isspace() for cell in row):
-            yield start, row
+        yield start, row
 
 
 def _column_name(header: str) -> str | None:
@@ -487,16 +637,28 @@ _HEADERS = {"".join(field.header.split()).lower(): field.path for field in FIELD
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """What the header row says: the path at each place, how messages name each path, what all lines have in common."""
+    """What the header row says.
 
-    places: dict[int, str]
+    places: where in a row each of COLUMNS is; None: nowhere
+    labels: how messages name each path
+    implied: the values that all lines have, by their place in COLUMNS
+    """
+
+    places: list[int | None]
     labels: dict[str, str]
-    implied: dict[str, Any]
+    implied: dict[int, str]
+
+    def values(self, cells: Mapping[Any, Cell]) -> list[Any]:
+        """The values of a line, in the order of COLUMNS, out of those of a row by their place there."""
+        values = list(map(cells.get, self.places))
+        for place, value in self.implied.items():
+            values[place] = value
+        return values
 
 
 def _columns(header: Mapping[int, str], row: int) -> _Columns:
     """Raises Invalid where a required column is missing or stands twice."""
-    places: dict[int, str] = {}
+    places: dict[str, int] = {}
     labels: dict[str, str] = {}
     for place, name in header.items():
         path = _column_name(name)
@@ -505,7 +667,7 @@ def _columns(header: Mapping[int, str], row: int) -> _Columns:
         label = f'column {letter(place)} "{name.strip()}"'
         if path in labels:
             raise unreadable(f"row {row}: {label} and {labels[path]} are the same column; remove one.")
-        places[place], labels[path] = path, label
+        places[path], labels[path] = place, label
     if not places:
         raise unreadable(f"row {row}: no header row of the journal template; the first is {FIELDS[0].header!r}.")
     present = set(labels) | {ALIASES[path] for path in labels if path in ALIASES}
@@ -517,18 +679,30 @@ def _columns(header: Mapping[int, str], row: int) -> _Columns:
     ]
     if missing:
         raise unreadable(*missing)
-    return _Columns(places, JSON_LABELS | labels, {} if SOURCE in labels else {SOURCE: "Subscription"})
+    implied = {} if SOURCE in labels else {COLUMNS.index(SOURCE): "Subscription"}
+    return _Columns([places.get(path) for path in COLUMNS], JSON_LABELS | labels, implied)
 
 
 # -- XLSX ------------------------------------------------------------------------------------------------------------
 
 
-def _sheet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
-    rows = sheet_rows(content, limits=limits)
-    number, header = next(rows, (1, {}))
+def _sheet_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
+    columns = lines = None
+    for rows in sheet_portions(content, limits=limits):
+        if lines is None or columns is None:
+            if not rows:
+                yield []
+                continue
+            (number, header), *rows = rows
+            columns = _header(number, header)
+            lines = _Lines(columns.labels, limits)
+        yield [lines.line(number, columns.values(cells)) for number, cells in rows]
+    if lines is None:
+        _header(1, {})
+
+
+def _header(number: int, cells: Mapping[int, Cell]) -> _Columns:
+    """What the first row of a sheet that holds anything says of the columns. Raises Invalid."""
     if number != 1:
         raise unreadable(f"row 1: no header row; the first row with values is {number}.")
-    columns = _columns({place: str(cell) for place, cell in header.items()}, number)
-    for number, cells in rows:
-        flat = columns.implied | {path: cells[place] for place, path in columns.places.items() if place in cells}
-        yield _line(number, flat, columns.labels, limits, [])
+    return _columns({place: str(cell) for place, cell in cells.items()}, number)

@@ -5,8 +5,10 @@ The same charge, under one id, is seen below its journal, its ledger and its sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import localcontext
+from types import MappingProxyType
 from typing import Any
 
 from mockserver import ids
@@ -29,6 +31,8 @@ RECONCILED = (
 GIVEN = ("externalIds", "search", "period", "quantity", "description", "segment", "attributes")
 # What a recalculation leaves as it is.
 KEPT = ("parent", "split", "ledger", "statement", "reconciliation", "audit", "revision")
+_SOURCE, _ORDER = ("type", "criteria", "value"), ("criteria", "value")
+_NONE: Mapping[str, Any] = MappingProxyType({})
 # Without these nothing can be found or priced.
 NEEDED = (("search", "source"), ("search", "item"), ("price", "unitPP"), ("price", "PPx1"))
 
@@ -36,6 +40,20 @@ NEEDED = (("search", "source"), ("search", "item"), ("price", "unitPP"), ("price
 def charge_id(work: Work, parent: str, count: int) -> str:
     """The id of a charge below a journal or custom ledger: the parent's digits and a counter (b.12)."""
     return work.api.conventions.ids["Charge"].shape(f"{ids.digits(parent)}{count:012d}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What charges are that search for the same, beside their amounts.
+
+    side: whose prices they get; None: they are in error
+    rest: the members behind the price
+    """
+
+    match: Match
+    side: Side | None
+    rest: dict[str, Any]
+    is_split: bool
 
 
 class Processor:
@@ -47,12 +65,15 @@ class Processor:
         self._journal = work.ref("Journal", journal)
         self._shape = work.api.conventions.ids["Charge"].shape
         self._digits = ids.digits(journal["id"])
+        self._frames: dict[tuple[Any, ...], _Frame] = {}
+        self._segments: dict[tuple[Any, ...], dict[str, Any]] = {}
 
-    def of_lines(self, lines: Iterable[tuple[Mapping[str, Any], Sequence[str]]]) -> Iterator[Record]:
-        """The charges of a file's lines, each line as (what could be read, what is wrong with it)."""
-        with localcontext(rules.EXACT):
-            for count, (data, faults) in enumerate(lines, 1):
-                yield from self._charges(self._charge_id(count * JOURNAL_STEP), data, faults)
+    def of_line(self, number: int, data: Mapping[str, Any], faults: Sequence[str]) -> list[Record]:
+        """The charge that a line of a file makes, and behind it its shares.
+
+        number: its place among the lines, from 1; data: what could be read of it; faults: what is wrong with it
+        """
+        return self._charges(self._charge_id(number * JOURNAL_STEP), data, faults)
 
     def again(self, charge: Record, faults: Sequence[str] = ()) -> list[Record]:
         """A charge as it comes out today, with the shares if it is now split; what was reconciled stays so (C9, J18).
@@ -86,44 +107,63 @@ class Processor:
 
         faults: what is wrong with the line itself; matched: what Operations said it is for
         """
-        faults = list(faults) or [
-            f"{place}.{name}: is missing" for place, name in NEEDED if name not in data.get(place, {})
-        ]
-        search = data.get("search", {})
-        source, line = _source(search, matched or {})
-        item, order = search.get("item", {}), None
-        # Whatever is wrong with a line is said at once, so that one round mends it.
-        if faults:
-            match = Match({}, {}, {"currency": {"purchase": self._common["authorization"]["currency"]}})
-            faults += self._matcher.faults(source, item)
-        else:
-            match = self._matcher.match(source, item, line=line)
-            faults += match.faults
-        if len(search.get("order", {})) == 2:
-            order, fault = self._matcher.order(search["order"])
-            faults += [fault] if fault else []
-        price = priced(data.get("price", {}), match, match.side if not faults else None)
-        charge: dict[str, Any] = {"id": id, **{name: data[name] for name in GIVEN if name in data}}
-        if segment := data.get("segment") or data.get("attributes", {}).get("segment"):
-            charge["segment"] = segment
-            charge["attributes"] = {**data.get("attributes", {}), "segment": segment}
-        charge |= {
+        frame = self._frame(data.get("search", _NONE), faults or _missing(data), matched or _NONE, split)
+        price = priced(data.get("price", _NONE), frame.match, frame.side)
+        charge = {
+            "id": id,
+            **{name: data[name] for name in GIVEN if name in data},
+            **self._segmented(data),
             "price": price,
             "billingType": "Automated",
             "statementType": rules.sign(price.get("PPx1", rules.ZERO)),
-            **_outcome(faults, match, is_split=split),
+            **frame.rest,
+        }
+        return [charge, *self._shares(charge, frame.match)] if frame.is_split else [charge]
+
+    def _frame(
+        self, search: Mapping[str, Any], faults: Sequence[str], matched: Mapping[str, Any], split: bool
+    ) -> _Frame:
+        """What a line comes to beside its amounts; of lines that search for the same, it is made once."""
+        source, line = _source(search, matched)
+        item, order = search.get("item", _NONE), search.get("order", _NONE)
+        if faults:
+            # Whatever is wrong with a line is said at once, so that one round mends it.
+            currency = {"purchase": self._common["authorization"]["currency"]}
+            return self._framed(Match({}, {}, currency), [*faults, *self._matcher.faults(source, item)], order, split)
+        key = (*map(source.get, _SOURCE), *map(item.get, _ORDER), *map(order.get, _ORDER), line, split)
+        frame = self._frames.get(key)
+        if frame is None:
+            match = self._matcher.match(source, item, line=line)
+            frame = self._frames[key] = self._framed(match, list(match.faults), order, split)
+        return frame
+
+    def _framed(self, match: Match, faults: list[str], order: Mapping[str, str], split: bool) -> _Frame:
+        ref = None
+        if len(order) == 2:
+            ref, fault = self._matcher.order(order)
+            faults += [fault] if fault else []
+        outcome = _outcome(faults, match, is_split=split)
+        rest = {
+            **outcome,
             "journal": self._journal,
             **self._common,
             **match.refs,
+            **({} if ref is None else {"order": ref}),
+            **({"erpData": match.erp} if match.erp else {}),
+            "revision": 1,
         }
-        if order is not None:
-            charge["order"] = order
-        if match.erp:
-            charge["erpData"] = match.erp
-        charge["revision"] = 1
-        if charge["processing"]["status"] != "Split":
-            return [charge]
-        return [charge, *self._shares(charge, match)]
+        return _Frame(match=match, side=None if faults else match.side, rest=rest, is_split=outcome is _SPLIT)
+
+    def _segmented(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The segment of a line in both places where charges have it."""
+        attributes = data.get("attributes", _NONE)
+        segment = data.get("segment") or attributes.get("segment")
+        if not segment:
+            return {}
+        key = (segment, *attributes.items())
+        if key not in self._segments:
+            self._segments[key] = {"segment": segment, "attributes": {**attributes, "segment": segment}}
+        return self._segments[key]
 
     def _shares(self, charge: Record, match: Match) -> Iterator[Record]:
         """The children of a split charge: own buyer and share of the prices, all else as the parent (e.3)."""
@@ -137,8 +177,7 @@ class Processor:
                 **base,
                 "id": self._charge_id(number + place),
                 "price": priced(own, match, part.side),
-                "upload": {"status": "Ready"},
-                "processing": {"status": "Ready"},
+                **_READY,
                 "parent": parent,
                 "split": {"percentage": part.percentage, "allocation": part.percentage},
                 "buyer": part.side.buyer,
@@ -148,19 +187,26 @@ class Processor:
 
 def priced(given: Mapping[str, Any], match: Match, side: Side | None) -> dict[str, Any]:
     """The price of a charge: purchase side as it came, sale side and buyer's side where they can be told (e.4)."""
-    price = {"currency": match.price["currency"], **{name: given[name] for name in ("unitPP", "PPx1") if name in given}}
     if match.factor is None or side is None:
-        return price
-    times, factor, rate = rules.EXACT.multiply, match.factor, side.rate
-    price["unitSP"] = unit = times(given["unitPP"], factor)
-    price["SPx1"] = line = times(given["PPx1"], factor)
+        return {"currency": match.currency, **{name: given[name] for name in ("unitPP", "PPx1") if name in given}}
+    times, rate = rules.EXACT.multiply, side.rate
+    unit, line = times(given["unitPP"], match.factor), times(given["PPx1"], match.factor)
     same = rate == 1
-    price["unitBSP"] = unit if same else times(unit, rate)
-    price["BSPx1"] = line if same else times(line, rate)
-    for name in ("markup", "margin", "markupSource"):
-        if name in match.price:
-            price[name] = match.price[name]
-    return price
+    return {
+        "currency": match.currency,
+        "unitPP": given["unitPP"],
+        "PPx1": given["PPx1"],
+        "unitSP": unit,
+        "SPx1": line,
+        "unitBSP": unit if same else times(unit, rate),
+        "BSPx1": line if same else times(line, rate),
+        **match.markup,
+    }
+
+
+def _missing(data: Mapping[str, Any]) -> list[str]:
+    """What a line lacks without which nothing can be found or priced."""
+    return [f"{place}.{name}: is missing" for place, name in NEEDED if name not in data.get(place, _NONE)]
 
 
 def _source(search: Mapping[str, Any], matched: Mapping[str, Any]) -> tuple[Mapping[str, str], str]:

@@ -71,9 +71,9 @@ class Uploads:
     ENTITY = "Uploaded"
 
     @classmethod
-    def keep(cls, work: Work, id: str, attachment: str, kind: str) -> None:
-        """Note the file to build from."""
-        work.put(cls.ENTITY, {"id": id, "attachment": attachment, "kind": kind, "faults": {}})
+    def keep(cls, work: Work, id: str, attachment: str, kind: str) -> Record:
+        """Note the file to build from; returns the note."""
+        return work.put(cls.ENTITY, {"id": id, "attachment": attachment, "kind": kind, "faults": {}})
 
     @classmethod
     def find(cls, work: Work, id: str) -> Record | None:

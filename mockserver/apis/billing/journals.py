@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from mockserver.apis.billing import ledgers, summaries
+from mockserver.apis.billing import building, ledgers, summaries
 from mockserver.apis.billing.charges import Processor
 from mockserver.apis.billing.files import Uploads, attach_upload, remove_attachments
 from mockserver.apis.billing.registry import WORKFLOWS
@@ -13,6 +13,9 @@ from mockserver.apis.billing.shared import clear_error, error, own_keys, without
 from mockserver.domain.errors import Conflict, UnsupportedMedia
 from mockserver.store import Record
 from mockserver.work import Upload, Work
+
+if TYPE_CHECKING:
+    from mockserver.apis.billing.charge_files import Kind
 
 MEDIA = {
     "jsonl": "application/jsonl",
@@ -43,26 +46,41 @@ def make(work: Work) -> Record:
     return work.create("Journal", {**journal, **summaries.journal(work, journal, summaries.NOTHING)})
 
 
+@WORKFLOWS.preparer("Journal")
+def prepare(work: Work, journal: Record, upload: Upload) -> Iterator[None]:
+    """Read the file and make its charges while others are answered (J2)."""
+    return building.build_ahead(work, journal, upload.content, _kind(work, upload))
+
+
 @WORKFLOWS.loader("Journal")
 def load(work: Work, journal: Record, upload: Upload) -> Record:
-    """Keep the file and drop the old charges; it is read now, to refuse it at once, and again by the job (J2)."""
-    from mockserver.apis.billing.charge_files import kind, read_lines
+    """Keep the file and drop the old charges; it is refused now if it cannot be read, the job does the rest (J2)."""
+    kind = _kind(work, upload)
+    if not building.is_read(work, upload.content):
+        from mockserver.apis.billing.charge_files import read_lines
 
-    found = kind(upload.content_type, upload.filename)
-    if MEDIA[found] not in work.api.conventions.uploads["uploadJournalCharges"]["accepts"]:
-        raise UnsupportedMedia(f"{MEDIA[found]} is not read here; see uploads in conventions.yaml.")
-    read_lines(upload.content, found)
+        read_lines(upload.content, kind)
     discard_charges(work, journal["id"])
     file = attach_upload(
         work,
         "Journal",
         journal,
         filename=upload.filename,
-        media=MEDIA[found],
+        media=MEDIA[kind],
         content=upload.content,
     )
-    Uploads.keep(work, journal["id"], file["id"], found)
+    building.taken(work, upload.content, Uploads.keep(work, journal["id"], file["id"], kind))
     return emptied(work, journal)
+
+
+def _kind(work: Work, upload: Upload) -> Kind:
+    """How to read a file. Raises UnsupportedMedia."""
+    from mockserver.apis.billing.charge_files import kind
+
+    found = kind(upload.content_type, upload.filename)
+    if MEDIA[found] not in work.api.conventions.uploads["uploadJournalCharges"]["accepts"]:
+        raise UnsupportedMedia(f"{MEDIA[found]} is not read here; see uploads in conventions.yaml.")
+    return found
 
 
 def emptied(work: Work, journal: Record) -> dict[str, Any]:
@@ -98,25 +116,14 @@ def rebuild(work: Work, journal: Record) -> None:
 
 
 def _build(work: Work, journal: Record) -> summaries.Summary:
-    from mockserver.apis.billing.charge_files import read_lines
-
     note = Uploads.find(work, journal["id"])
     if note is None:
         return summaries.NOTHING
-    lines = read_lines(Uploads.content(work, note), note["kind"])
-    charges = list(Processor(work, journal).of_lines((line.data, line.errors) for line in lines))
-    faults: dict[str, Sequence[str]] = {}
-    parents = (charge for charge in charges if "parent" not in charge)
-    for line, charge in zip(lines, parents, strict=True):
-        if line.errors:
-            faults[charge["id"]] = line.errors
-    work.put(Uploads.ENTITY, {**note, "faults": faults})
-    return _keep(work, charges)
-
-
-def _keep(work: Work, charges: Iterable[Record]) -> summaries.Summary:
-    kept = [work.put("Charge", charge) for charge in charges]
-    return summaries.summed(kept)
+    built = building.built(work, journal, note)
+    work.put(Uploads.ENTITY, {**note, "faults": built.faults})
+    for charge in built.charges:
+        work.put("Charge", charge)
+    return built.summary
 
 
 @WORKFLOWS.job("recalculateJournal")

@@ -42,14 +42,15 @@ class Match:
     """What a pair of source and item comes to; what could be found, where not all could be.
 
     refs: snapshots by member, as the charge keeps them
-    price: the members of the charge's price that do not depend on its amount
+    currency, markup: the members of the charge's price that do not depend on its amount
     factor: sale price of one unit of purchase price; None where it cannot be told
     faults: what the vendor must mend in the file; problems: what Operations must mend in the catalog
     """
 
     refs: dict[str, Any]
     erp: dict[str, str]
-    price: dict[str, Any]
+    currency: dict[str, Any]
+    markup: dict[str, Any] = field(default_factory=dict)
     factor: Decimal | None = None
     side: Side | None = None
     shares: tuple[Share, ...] = ()
@@ -127,9 +128,9 @@ class Matcher:
         if item is not None:
             refs["item"] = self._catalog.ref("Item", item)
         erp = self._erp(target, item)
-        price: dict[str, Any] = {"currency": target.currency or {"purchase": self._authorization["currency"]}}
+        currency = target.currency or {"purchase": self._authorization["currency"]}
         if faults:
-            return Match(refs, erp, price, side=target.side, is_blocked=target.is_blocked, faults=faults)
+            return Match(refs, erp, currency, side=target.side, is_blocked=target.is_blocked, faults=faults)
         assert item is not None  # otherwise there is a fault
         chosen = self._line(target, item, line)
         if chosen is not None:
@@ -141,15 +142,17 @@ class Matcher:
                 f"no markup: neither line nor {target.kind.lower()} nor agreement {target.agreement['id']} has one.",
             )
         if found is None or target.rate is None:
-            return Match(refs, erp, price, None, target.side, (), target.is_blocked, (), problems)
-        markup, of = found
+            return Match(refs, erp, currency, side=target.side, is_blocked=target.is_blocked, problems=problems)
+        percentage, of = found
         scale = summaries.scale(self._work)
-        price["markup"] = rules.rounded(markup, scale.percentages)
-        if (margin := rules.margin_of(markup)) is not None:
-            price["margin"] = rules.rounded(margin, scale.percentages)
-        price["markupSource"] = of
-        factor = rules.factor(markup, target.rate)
-        return Match(refs, erp, price, factor, target.side, target.shares, target.is_blocked, (), problems)
+        margin = rules.margin_of(percentage)
+        markup = {
+            "markup": rules.rounded(percentage, scale.percentages),
+            **({} if margin is None else {"margin": rules.rounded(margin, scale.percentages)}),
+            "markupSource": of,
+        }
+        factor = rules.factor(percentage, target.rate)
+        return Match(refs, erp, currency, markup, factor, target.side, target.shares, target.is_blocked, (), problems)
 
     def _target(self, kind: str, criteria: str, value: str) -> _Target:
         key = (kind, criteria, value)
@@ -228,7 +231,9 @@ class Matcher:
         if not allocations:
             problems.append(f"{place}: no split allocations were found.")
         elif not rules.shares_add_up(percentages):
-            problems.append(f"{place}: the percentages add up to {rules.total(percentages).normalize():f}, not to 100.")
+            problems.append(
+                f"{place}: the percentages add up to {rules.total(percentages).normalize(rules.EXACT):f}, not to 100."
+            )
         elif agreement["buyer"]["id"] not in {each["buyer"]["id"] for each in allocations}:
             problems.append(f"{place}: the default buyer {agreement['buyer']['id']} has no share.")
         elif len(allocations) > MOST_ALLOCATIONS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import posixpath
 import re
 import struct
@@ -32,68 +33,103 @@ class Fault(str):
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an old .xls starts, and any workbook under a password
 
 
-def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, dict[int, Cell]]]:
+Cells = dict[int, Cell]
+
+
+def sheet_rows(content: bytes, *, limits: Limits = LIMITS) -> Iterator[tuple[int, Cells]]:
     """The rows of a workbook's first sheet that hold anything: row number (from 1), values by column (from 0).
 
     Numbers and dates come as Decimal (dates as the days they are stored as), what a formula failed with as Fault.
     Raises Invalid and TooLarge.
     """
+    return itertools.chain.from_iterable(sheet_portions(content, limits=limits))
+
+
+def sheet_portions(content: bytes, *, limits: Limits = LIMITS) -> Iterator[list[tuple[int, Cells]]]:
+    """The same rows a few at a time, or none, each read in some milliseconds."""
     package = _Package(content, limits)
     sheet, strings_part = package.first_sheet()
-    grid = _Grid(limits)
+    grid = _Grid(sheet, limits)
     strings: list[str] | None = None
-    for _ in package.parse(sheet, grid.start, grid.end, grid.characters):
+    for _ in package.run(sheet, grid.start, grid.end, grid.characters):
+        # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
+        if strings is None and grid.done:
+            strings = []
+            for _ in package.strings(strings_part, strings) if strings_part else ():
+                yield []
+        yield []
+        rows = []
         for number, raw in grid.done:
-            # Read only now, so that a sheet that is too wide is refused before its texts are unpacked.
-            if strings is None:
-                strings = package.strings(strings_part) if strings_part else []
-            cells = {place: _cell(number, place, kind, text, strings) for place, (kind, text) in raw.items()}
+            cells = {place: _cell(number, place, kind, text, strings or []) for place, (kind, text) in raw.items()}
             if any(not isinstance(cell, str) or cell.strip() for cell in cells.values()):
-                yield number, cells
+                rows.append((number, cells))
         grid.done.clear()
+        yield rows
 
 
 class _Grid:
-    """Collects the rows of a sheet from the events of its XML; `done` holds those that are whole."""
+    """Collects the rows of a sheet from the events of its XML; `done` holds those that are whole.
 
-    def __init__(self, limits: Limits) -> None:
+    A row has some forty elements: what `_Package.parse` does for others, it does by itself.
+    """
+
+    __slots__ = ("_cells", "_depth", "_kind", "_limits", "_listens", "_part", "_place", "_row", "_text", "done")
+
+    def __init__(self, part: str, limits: Limits) -> None:
         self.done: list[tuple[int, dict[int, tuple[str, str]]]] = []
+        self._part = part
         self._limits = limits
+        self._depth = 0
         self._row, self._place, self._kind = 0, -1, "n"
         self._cells: dict[int, tuple[str, str]] = {}
         self._text: list[str] = []
         self._listens = False
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "c":
-            self._place = _place(attributes["r"]) if "r" in attributes else self._place + 1
-            if self._place >= self._limits.columns:
-                raise TooLarge(
-                    f"row {self._row} has a column {letter(self._place)}; {self._limits.columns} columns are the most."
-                )
+        self._depth += 1
+        if self._depth > self._limits.nesting:
+            raise _too_deep(self._part, self._limits)
+        name = tag if tag in _NAMES else tag.rpartition(":")[2]
+        if name == "c":
+            reference = attributes.get("r")
+            place = self._place + 1 if reference is None else _PLACES.get(reference.rstrip(_DIGITS))
+            if place is None or place >= self._limits.columns:
+                place = self._far(place, reference)
+            self._place = place
             self._kind, self._text = attributes.get("t", "n"), []
-        elif tag in {"v", "t"}:
+        elif name == "v" or name == "t":
             self._listens = True
-        elif tag == "rPh":  # how a text is pronounced; no part of it
+        elif name == "rPh":  # how a text is pronounced; no part of it
             self._kind = "phonetic"
-        elif tag == "row":
+        elif name == "row":
             self._begin_row(attributes.get("r", ""))
 
     def end(self, tag: str) -> None:
-        if tag in {"v", "t"}:
+        self._depth -= 1
+        name = tag if tag in _NAMES else tag.rpartition(":")[2]
+        if name == "v" or name == "t":
             self._listens = False
-        elif tag == "rPh":
-            self._kind = "inlineStr"
-        elif tag == "c":
+        elif name == "c":
             if self._text:
                 self._cells[self._place] = (self._kind, "".join(self._text))
                 self._text = []
-        elif tag == "row" and self._cells:
+        elif name == "rPh":
+            self._kind = "inlineStr"
+        elif name == "row" and self._cells:
             self.done.append((self._row, self._cells))
 
     def characters(self, text: str) -> None:
         if self._listens and self._kind != "phonetic":
             self._text.append(text)
+
+    def _far(self, place: int | None, reference: str | None) -> int:
+        """The place of a cell that is not among the usual columns. Raises TooLarge and Invalid."""
+        place = _place(reference or "") if place is None else place
+        if place >= self._limits.columns:
+            raise TooLarge(
+                f"row {self._row} has a column {letter(place)}; {self._limits.columns} columns are the most."
+            )
+        return place
 
     def _begin_row(self, written: str) -> None:
         number = int(written) if _ROW.fullmatch(written) else self._row + 1
@@ -104,26 +140,32 @@ class _Grid:
         self._row, self._place, self._cells = number, -1, {}
 
 
+_NAMES = frozenset({"row", "c", "v", "is", "t", "f"})
+_DIGITS = "0123456789"
 _ROW = re.compile("[0-9]{1,9}", re.ASCII)
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
 def _cell(row: int, place: int, kind: str, text: str, strings: Sequence[str]) -> Cell:
-    if kind == "n":
-        return _cell_number(row, place, text.strip())
     if kind == "s":
         try:
             return strings[int(text)]
         except (ValueError, IndexError):
             raise unreadable(f"cell {letter(place)}{row}: refers to a text that the file does not hold.") from None
+    if kind == "n":
+        number = _number(text.strip())
+        if number is None:
+            raise unreadable(f"cell {letter(place)}{row}: {short(text.strip())} is stored as a number, and is none.")
+        return number
     if kind == "b":
         return text.strip() == "1"
     return Fault(text) if kind == "e" else _unescape(text)
 
 
-def _cell_number(row: int, place: int, text: str) -> Decimal:
+@functools.lru_cache(maxsize=4096)  # sheets say the same few numbers over and over
+def _number(text: str) -> Decimal | None:
     if not NUMBER.fullmatch(text):
-        raise unreadable(f"cell {letter(place)}{row}: {short(text)} is stored as a number, and is none.")
+        return None
     if text.isdigit():
         return Decimal(text)
     # Sheets hold binary numbers, written with 17 digits: 4.35 as 4.3499999999999996. The shortest spelling is meant.
@@ -135,19 +177,14 @@ def _unescape(text: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
-@functools.lru_cache(maxsize=4096)
-def _place_of_letters(letters: str) -> int:
+def _place(reference: str) -> int:
+    letters = reference.rstrip(_DIGITS)
+    if not 1 <= len(letters) <= 3 or not (letters.isascii() and letters.isalpha() and letters.isupper()):
+        raise unreadable(f"the sheet has a cell named {short(reference)}; save the file anew.")
     place = 0
     for one in letters:
         place = place * 26 + ord(one) - 64
     return place - 1
-
-
-def _place(reference: str) -> int:
-    letters = reference.rstrip("0123456789")
-    if not 1 <= len(letters) <= 3 or not (letters.isascii() and letters.isalpha() and letters.isupper()):
-        raise unreadable(f"the sheet has a cell named {short(reference)}; save the file anew.")
-    return _place_of_letters(letters)
 
 
 class _Package:
@@ -181,9 +218,8 @@ class _Package:
             raise unreadable("The file is a workbook without a worksheet.")
         return found, strings
 
-    def strings(self, part: str) -> list[str]:
-        """The shared texts, in order."""
-        found: list[str] = []
+    def strings(self, part: str, found: list[str]) -> Iterator[None]:
+        """Add the shared texts, in order, a piece at a time."""
         pieces: list[str] = []
         state = {"listens": False, "phonetic": False}
 
@@ -209,9 +245,7 @@ class _Package:
             if state["listens"]:
                 pieces.append(text)
 
-        for _ in self.parse(part, start, end, characters):
-            pass
-        return found
+        return self.parse(part, start, end, characters)
 
     def parse(
         self,
@@ -221,15 +255,13 @@ class _Package:
         characters: Callable[[str], None],
     ) -> Iterator[None]:
         """Run the XML of a part through the handlers, which get names without prefix; yields after each piece."""
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
         depth = 0
 
         def opened(tag: str, attributes: dict[str, str]) -> None:
             nonlocal depth
             depth += 1
             if depth > self._limits.nesting:
-                raise TooLarge(f"{part} nests deeper than {self._limits.nesting} levels.")
+                raise _too_deep(part, self._limits)
             start(tag.rpartition(":")[2] if ":" in tag else tag, attributes)
 
         def closed(tag: str) -> None:
@@ -237,10 +269,23 @@ class _Package:
             depth -= 1
             end(tag.rpartition(":")[2] if ":" in tag else tag)
 
+        return self.run(part, opened, closed, characters)
+
+    def run(
+        self,
+        part: str,
+        start: Callable[[str, dict[str, str]], None],
+        end: Callable[[str], None],
+        characters: Callable[[str], None],
+    ) -> Iterator[None]:
+        """The same for handlers that get names as they are written, and see themselves that nothing nests too deep."""
+
         def doctype(*_: object) -> None:
             raise unreadable(f"{part} declares a document type, which no workbook does; entities are not expanded.")
 
-        parser.StartElementHandler, parser.EndElementHandler = opened, closed
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler = start, end
         parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
         fed = 0
         try:
@@ -321,3 +366,10 @@ def letter(place: int) -> str:
         place, rest = divmod(place - 1, 26)
         name = chr(65 + rest) + name
     return name
+
+
+def _too_deep(part: str, limits: Limits) -> TooLarge:
+    return TooLarge(f"{part} nests deeper than {limits.nesting} levels.")
+
+
+_PLACES = {letter(place): place for place in range(LIMITS.columns)}

@@ -24,6 +24,15 @@ class Summary:
     totals: rules.Totals
     rates: frozenset[Decimal]
 
+    def __add__(self, other: Summary) -> Summary:
+        """What the charges of both come to."""
+        return Summary(
+            {name: count + other.processing[name] for name, count in self.processing.items()},
+            {name: count + other.upload[name] for name, count in self.upload.items()},
+            self.totals + other.totals,
+            self.rates | other.rates,
+        )
+
     @property
     def wrong(self) -> int:
         """How many charges are in error, by their upload or by their processing."""

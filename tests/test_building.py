@@ -1,0 +1,196 @@
+"""Charges of an uploaded file, made ahead of the reply: the same as if the job made them, and others are not kept."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from mockserver import MockServer, wire
+from mockserver.apis.billing import WORKFLOWS, charge_files
+from mockserver.domain.errors import Invalid
+from mockserver.work import Upload
+from tests.billing_world import LINED, PLAIN, SPLIT, VENDOR, Small, line
+from tests.driver import BASE, Client
+from tests.fingerprint import fingerprint
+from tests.valid import Valid
+
+AGREEMENT = "AGR-1000-0000-0001"
+JOURNAL = "BJO-1000-0001"  # a draft
+
+
+@pytest.fixture
+def small() -> Small:
+    return Small()
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What kind of file was read, each time that one was."""
+    seen: list[str] = []
+    read = charge_files.portions
+
+    def noted(content: bytes, kind: Any, **options: Any) -> Any:
+        seen.append(kind)
+        return read(content, kind, **options)
+
+    monkeypatch.setattr(charge_files, "portions", noted)
+    return seen
+
+
+def several(count: int = 300) -> list[dict[str, Any]]:
+    """Lines of every sort: plain, with a markup of their own, split, in error by their file or by the catalog."""
+    wrong: list[dict[str, Any]] = [line(SPLIT), line("nobody"), {**line(), "quantity": "many"}, line(LINED, 7)]
+    return [line(PLAIN, number) if number % 5 else wrong[number // 5 % 4] for number in range(1, count + 1)]
+
+
+def upload(
+    small: Small,
+    id: str,
+    lines: Sequence[dict[str, Any]],
+    *,
+    between: Callable[[], None] = lambda: None,
+    after: Callable[[], None] = lambda: None,
+) -> None:
+    """Upload lines as the engine does it. between: what others do between two portions; after: before it is taken"""
+    content = b"\n".join(orjson.dumps(wire.plain(each)) for each in lines)
+    file, work = Upload("march.jsonl", "application/jsonl", content), small.work(VENDOR)
+    for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", id), file):
+        between()
+    after()
+    small.load("Journal", id, file, VENDOR, settle=False)
+
+
+def once(step: Callable[[], None]) -> Callable[[], None]:
+    left = [step]
+    return lambda: left.pop()() if left else None
+
+
+def markups(small: Small, id: str) -> set[Any]:
+    return {charge["price"].get("markup") for charge in small.charges(id)}
+
+
+def test_a_file_is_read_once(small: Small, readings: list[str]) -> None:
+    id = small.journal()
+    upload(small, id, several())
+    small.world.run()
+    assert readings == ["jsonl"]
+    assert len(small.charges(id)) == 300 + 2 * 15
+
+
+def test_what_was_made_ahead_is_what_the_job_makes() -> None:
+    worlds = []
+    for forgets in (False, True):
+        small = Small()
+        id = small.journal()
+        upload(small, id, several())
+        if forgets:
+            small.world.prepared.clear()
+        small.world.run()
+        worlds.append(fingerprint(small.world))
+    assert worlds[0] == worlds[1]
+
+
+@pytest.mark.parametrize("when", ["between", "after"])
+def test_what_changes_while_a_file_is_read_counts(small: Small, when: str, readings: list[str]) -> None:
+    id = small.journal()
+    change = once(lambda: small.put("Agreement", AGREEMENT, markup=Decimal(99)))
+    upload(small, id, [line()] * 300, **{when: change})
+    small.world.run()
+    assert markups(small, id) == {99}
+    assert readings == ["jsonl"] * 2
+
+
+def test_what_changes_before_the_job_counts(small: Small, readings: list[str]) -> None:
+    id = small.journal()
+    upload(small, id, [line()])
+    small.put("Agreement", AGREEMENT, markup=Decimal(99))
+    small.world.run()
+    assert markups(small, id) == {99}
+    assert readings == ["jsonl"] * 2
+
+
+def test_each_journal_gets_the_charges_of_its_own_file(small: Small) -> None:
+    first, second = small.journal(), small.journal()
+    upload(small, first, [line(amount=1)])
+    upload(small, second, [line(amount=2)])
+    small.world.run()
+    assert [charge["price"]["PPx1"] for id in (first, second) for charge in small.charges(id)] == [1, 2]
+
+
+def test_of_two_files_at_once_each_counts_for_its_own_journal(small: Small) -> None:
+    first, second = small.journal(), small.journal()
+    upload(small, first, [line(amount=1)], after=lambda: upload(small, second, [line(amount=2)]))
+    small.world.run()
+    assert [charge["price"]["PPx1"] for id in (first, second) for charge in small.charges(id)] == [1, 2]
+
+
+def test_no_more_is_kept_ahead_than_one_file(small: Small) -> None:
+    for _ in range(3):
+        upload(small, small.journal(), [line()])
+    assert len(small.world.prepared) == 1
+    small.world.run()
+    assert small.world.prepared == {}
+
+
+def test_a_place_deep_in_a_file_that_cannot_be_read_is_named_and_nothing_kept(small: Small) -> None:
+    lines = b"\n".join([orjson.dumps(wire.plain(line()))] * 500)
+    file, work = Upload("march.jsonl", "application/jsonl", lines + b"\n{"), small.work(VENDOR)
+    with pytest.raises(Invalid) as caught:
+        for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", small.journal()), file):
+            pass
+    assert "line 501" in caught.value.errors["file"][0]
+    assert small.world.prepared == {}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "xlsx"])
+def test_a_long_file_comes_in_short_portions(kind: charge_files.Kind) -> None:
+    write = {"jsonl": charge_files.write_jsonl, "csv": charge_files.write_csv, "xlsx": charge_files.write_xlsx}[kind]
+    portions = list(charge_files.portions(write([line()] * 2_000), kind))
+    assert sum(map(len, portions)) == 2_000
+    assert max(map(len, portions)) < 300
+
+
+def test_others_are_answered_while_a_file_is_read(app: MockServer) -> None:
+    content = charge_files.write_jsonl([line()] * 2_000)
+
+    async def both() -> list[int]:
+        transport, token = httpx.ASGITransport(app=app), app.token("vendor")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://test{BASE}", headers=headers) as client:
+            file = {"file": ("march.jsonl", content, "application/jsonl")}
+            uploading = asyncio.create_task(client.post(f"/journals/{JOURNAL}/upload", files=file))
+            answered = []
+            while not uploading.done():
+                answered.append((await client.get("/journals?limit=1")).status_code)
+                await asyncio.sleep(0)
+            assert uploading.result().status_code == 200
+            return answered
+
+    answered = asyncio.run(both())
+    assert len(answered) > 10
+    assert set(answered) == {200}
+
+
+def test_a_charge_takes_at_most_three_kilobytes(app: MockServer, vendor: Client) -> None:
+    valid, count = Valid(app, "vendor"), 4_000
+    content = charge_files.write_jsonl(valid.lines(valid.work.need("Journal", JOURNAL), count))
+    vendor.get(f"/journals/{JOURNAL}")
+    tracemalloc.start()
+    try:
+        assert vendor.upload(f"/journals/{JOURNAL}/upload", content).status == 200
+        assert vendor.get(f"/journals/{JOURNAL}").json["upload"] == {
+            "total": count,
+            "ready": count,
+            "split": 0,
+            "error": 0,
+        }
+        assert (tracemalloc.get_traced_memory()[0] - len(content)) / count < 3_000
+    finally:
+        tracemalloc.stop()
