@@ -17,6 +17,8 @@ Record = Mapping[str, Any]
 Key = Callable[[Record], Any]
 T = TypeVar("T")
 
+MOST = 64
+"""What is made of a bucket: so many, of some eight to sixteen bytes a row each"""
 PORTION = 5_000
 """Rows that are looked at before others have their turn: some milliseconds."""
 
@@ -89,22 +91,40 @@ class Grouped:
         return found[0] if len(found) == 1 else sorted(place for places in found for place in places)
 
 
+class Column:
+    """What a member holds, by place."""
+
+    __slots__ = ("key", "values")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.values: list[Any] = []
+
+    def append(self, place: int, record: Record) -> None:
+        """Take in the row that came last."""
+        self.values.append(self.key(record))
+
+
+Made = Ordered | Grouped | Column
+Which = tuple[type[Made], str, bool]
+"""What is made: of which kind, of which member, and whether descending."""
+
+
 class Bucket:
     """The ids of some rows of an entity in the order in which they came, and what was made of them.
 
     What was made grows with rows that are appended. Where one goes, or changes in a member that it was made of, it is
-    forgotten, and made anew when somebody asks again. `version` tells whether anything happened, `asked` by which
-    members a span was looked for.
+    forgotten, and made anew when somebody asks again; so is the oldest, where it is too much. `version` tells whether
+    anything happened, `asked` by which members a span was looked for.
     """
 
-    __slots__ = ("_ids", "_listed", "asked", "grouped", "ordered", "version")
+    __slots__ = ("_ids", "_listed", "asked", "made", "version")
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
         self._ids = dict.fromkeys(ids)
         self.version = 0
         self._listed: list[str] | None = None
-        self.grouped: dict[str, Grouped] = {}
-        self.ordered: dict[tuple[str, bool], Ordered] = {}
+        self.made: dict[Which, Made] = {}
         self.asked: set[str] = set()
 
     def __len__(self) -> int:
@@ -127,39 +147,52 @@ class Bucket:
         self._ids[id] = None
         if self._listed is not None:
             self._listed.append(id)
-        for grouped in self.grouped.values():
-            grouped.append(place, record)
-        for ordered in self.ordered.values():
-            ordered.append(place, record)
+        for made in self.made.values():
+            made.append(place, record)
 
     def remove(self, id: str) -> None:
         """Forget a row, and with it what the places of the others were."""
         self.version += 1
         self._ids.pop(id, None)
         self._listed = None
-        self.grouped, self.ordered = {}, {}
+        self.made = {}
 
     def change(self, before: Record, after: Record) -> None:
         """Note that a row has another version, at its place."""
         self.version += 1
-        for path in [path for path, made in self.grouped.items() if made.key(before) != made.key(after)]:
-            del self.grouped[path]
-        for which in [which for which, made in self.ordered.items() if made.key(before) != made.key(after)]:
-            del self.ordered[which]
+        for which in [which for which, made in self.made.items() if made.key(before) != made.key(after)]:
+            del self.made[which]
+
+    def keep(self, which: Which, made: Made) -> None:
+        """Keep what was made of all rows."""
+        self.made[which] = made
+        while len(self.made) > MOST:
+            del self.made[next(iter(self.made))]
 
 
 def grouping(records: Iterable[Record], key: Key) -> Generator[None, None, Grouped]:
-    """What `Bucket.grouped` holds, of all the records of a bucket."""
+    """The places of all the records of a bucket by what a member holds."""
     made = Grouped(key)
+    yield from _filled(made, records)
+    return made
+
+
+def column(records: Iterable[Record], key: Key) -> Generator[None, None, Column]:
+    """What a member holds in all the records of a bucket."""
+    made = Column(key)
+    yield from _filled(made, records)
+    return made
+
+
+def _filled(made: Grouped | Column, records: Iterable[Record]) -> Iterator[None]:
     for place, record in enumerate(records):
         made.append(place, record)
         if not place % PORTION:
             yield
-    return made
 
 
 def ordering(records: Iterable[Record], key: Key, *, descending: bool) -> Generator[None, None, Ordered]:
-    """What `Bucket.ordered` holds, of all the records of a bucket."""
+    """The places of all the records of a bucket in the order of a member."""
     absent, present, keys = array("L"), list[int](), list[Any]()
     for place, record in enumerate(records):
         value = key(record)

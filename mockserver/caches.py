@@ -3,8 +3,8 @@
 The sizes below are of caches of functions whose result follows from their arguments alone, so that nothing makes an
 entry stale, and the one that was used longest ago goes first. Beside them there are:
 
-- a bucket's `grouped` and `ordered` (`buckets.py`): by the members that queries named, for as long as the bucket lives;
-  they grow with it, and are forgotten when a row goes or changes in that member.
+- what is made of a bucket by the members that queries named (`buckets.py`: groups, orders, columns): up to `MOST` of it
+  for as long as the bucket lives; it grows with it, and is forgotten when a row goes or changes in that member.
 - what a row has been made into (`Row.kept`): for as long as that version of the record lives, since it never changes.
   Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
 - views, shapes, validators and readers of a service: one an entity, role and operation, made of tables that nothing

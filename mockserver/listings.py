@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar, cast
 
-from mockserver.buckets import PORTION, Grouped, Key, Ordered, grouping, ordering
+from mockserver.buckets import PORTION, Column, Grouped, Key, Made, Ordered, Which, column, grouping, ordering
 from mockserver.store import Changes, Layer, Place, Record, Row
+
+M = TypeVar("M", bound=Made)
 
 
 class Slices:
@@ -61,30 +65,33 @@ class Listing(Slices):
 
     def grouped(self, path: str, key: Key) -> Generator[None, None, Grouped]:
         """The places of the rows by what a member holds, which `key` reads; made when it is first asked for."""
-        bucket = self._layer.watched(self._place)
-        if path in bucket.grouped:
-            return bucket.grouped[path]
-        version = bucket.version
-        made = yield from grouping(self._records(), key)
-        if bucket.version == version:
-            bucket.grouped[path] = made
-        return made
+        return (yield from self._made((Grouped, path, False), lambda records: grouping(records, key)))
 
     def ordered(self, path: str, key: Key, *, descending: bool = False) -> Generator[None, None, Ordered]:
         """The places of the rows in the order of a member, which `key` reads; made when it is first asked for."""
+        make = partial(ordering, key=key, descending=descending)
+        return (yield from self._made((Ordered, path, descending), make))
+
+    def column(self, path: str, key: Key) -> Generator[None, None, Column]:
+        """What a member holds, which `key` reads, by place; made when it is first asked for."""
+        return (yield from self._made((Column, path, False), lambda records: column(records, key)))
+
+    def _made(
+        self, which: Which, make: Callable[[Iterator[Record]], Generator[None, None, M]]
+    ) -> Generator[None, None, M]:
         bucket = self._layer.watched(self._place)
-        if (path, descending) in bucket.ordered:
-            return bucket.ordered[path, descending]
+        if (found := bucket.made.get(which)) is not None:
+            return cast("M", found)
         version = bucket.version
-        made = yield from ordering(self._records(), key, descending=descending)
+        made = yield from make(self._records())
         if bucket.version == version:
-            bucket.ordered[path, descending] = made
+            bucket.keep(which, made)
         return made
 
     def is_worth(self, path: str) -> bool:
         """Whether the order of a member is there, or was wanted before: making it takes longer than one look at all."""
         bucket = self._layer.watched(self._place)
-        if (path, False) in bucket.ordered or path in bucket.asked:
+        if (Ordered, path, False) in bucket.made or path in bucket.asked:
             return True
         bucket.asked.add(path)
         return False

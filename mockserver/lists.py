@@ -7,6 +7,7 @@ is not found so is looked for in all of them. Either is done in portions, so tha
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from mockserver.buckets import Ordered, in_order
 from mockserver.listings import Listing, Picked
 from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
-from mockserver.rql import Key, Record, Term, keys, sieve, terms
+from mockserver.rql import Columns, Key, Members, Record, Term, keys, places, sieve, terms
 from mockserver.service import Rows
 from mockserver.store import Row, at
 
@@ -29,7 +30,6 @@ FEW = 8
 """Where a filter leaves less than this part of all rows, these are sorted; else the order of all is gone through"""
 
 Found = Generator[None, None, Rows]
-Sieve = Callable[[Iterable[Row]], list[Row]]
 
 
 def found(x: Exchange) -> Rows:
@@ -76,22 +76,23 @@ def _found(x: Exchange, rows: Rows) -> Found:
     entity = x.operation.entity
     shape, hidden = service.shape(entity), service.hidden(entity, x.role)
     expand = _once(service.expand(x.work, x.role))
-    sifted = None if query.filter is None else sieve(query.filter, shape, hidden=hidden, expand=expand)
+    sift = None if query.filter is None else sieve(query.filter, shape, hidden=hidden, expand=expand)
     by = keys(query.order, shape, hidden=hidden, expand=expand)
     listing = rows.each
     if not isinstance(listing, Listing) or rows.total < MANY:
-        chosen = list(rows) if sifted is None else sifted(rows)
+        chosen = list(rows) if sift is None else sift(rows)
         chosen = yield from _sorted(chosen, by)
         return Rows(chosen, len(chosen))
     index = Index(listing, by)
-    if sifted is None or query.filter is None:
+    if sift is None or query.filter is None:
         return (yield from index.sorted())
-    parts, whole = terms(query.filter, shape, hidden)
     paging = service.api.conventions.paging
-    # A file has all the rows, so that there is no page to stop at.
     offset, limit = span(query, default=paging["default"], cap=paging["cap"])
+    # A file has all the rows, so that there is no page to stop at.
     end = offset + limit if x.media in (None, JSON) else None
-    return (yield from index.filtered(sifted, parts, whole=whole, end=end))
+    members, find = places(query.filter, shape, hidden=hidden, expand=expand)
+    filter = Filter(sift, members, find, *terms(query.filter, shape, hidden))
+    return (yield from index.filtered(filter, end=end))
 
 
 def _once(expand: Callable[[str, str], Record | None]) -> Callable[[str, str], Record | None]:
@@ -123,6 +124,21 @@ def _of_row(value: Callable[[Record], Any]) -> Callable[[Row], Any]:
     return lambda row: value(row.record)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a query lets through.
+
+    sift: leaves the rows that pass; find: the places that do, in columns of the members that it reads
+    terms, whole: what an index can answer of it, and whether that is all of it
+    """
+
+    sift: Callable[[Iterable[Row]], list[Row]]
+    members: Members
+    find: Callable[[int, Columns], list[int]]
+    terms: Sequence[Term]
+    whole: bool
+
+
 class Index:
     """A listing of many rows, asked by what it keeps of their members.
 
@@ -142,22 +158,22 @@ class Index:
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
 
-    def filtered(self, sifted: Sieve, parts: Sequence[Term], *, whole: bool, end: int | None) -> Found:
-        """The rows that pass a filter, in the order.
-
-        parts, whole: its terms, and whether it has no others; end: where the page ends: rows after it are only counted
-        """
-        narrowest = yield from self._narrowest(parts)
-        if narrowest is None:
-            rows = yield from self._kept(sifted, None)
-        elif whole and len({part.path for part in parts}) == 1 and narrowest.answers(parts):
-            return (yield from self._exact(sifted, narrowest, end))
+    def filtered(self, filter: Filter, *, end: int | None) -> Found:
+        """The rows that pass a filter, in the order. end: where the page ends: rows after it are only counted"""
+        narrowest = yield from self._narrowest(filter.terms)
+        if narrowest is not None and filter.whole and narrowest.answers(filter.terms):
+            return (yield from self._exact(filter, narrowest, end))
+        if narrowest is not None and len(narrowest) * FEW <= len(self._listing):
+            rows = yield from self._kept(filter, narrowest.places())
         else:
-            rows = yield from self._kept(sifted, narrowest.places())
+            found = yield from self._places(filter)
+            if not self._by:
+                return Rows(Picked(self._listing, lambda first, last: found[first:last]), len(found))
+            rows = yield from self._kept(None, found)
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
 
-    def _exact(self, sifted: Sieve, narrowed: Narrowed, end: int | None) -> Found:
+    def _exact(self, filter: Filter, narrowed: Narrowed, end: int | None) -> Found:
         """The rows of a filter that the index answers wholly."""
         count = len(narrowed)
         if not self._by and narrowed.ascending is not None:
@@ -166,11 +182,23 @@ class Index:
         if end is not None and count * FEW > len(self._listing):
             order = yield from self._order()
             if order is not None or not self._by:
-                rows = yield from self._until(sifted, order, end)
+                rows = yield from self._until(filter, order, end)
                 return Rows(rows, count)
         rows = yield from self._kept(None, narrowed.places())
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
+
+    def _places(self, filter: Filter) -> Generator[None, None, list[int]]:
+        """The places of the rows that pass a filter, of whose members the columns are gone through."""
+        columns: list[list[Any]] = []
+        for member in filter.members:
+            made = yield from self._listing.column(member.path, member.value)
+            columns.append(made.values)
+        found: list[int] = []
+        for first in range(0, len(self._listing), LONG):
+            found += filter.find(first, [column[first : first + LONG] for column in columns])
+            yield
+        return found
 
     def _order(self) -> Generator[None, None, Ordered | None]:
         """The places in the order that is asked for, where one member of the record itself says it."""
@@ -196,22 +224,22 @@ class Index:
                 found.append(Narrowed(named, None, ordered.places[first : max(first, last)]))
         return min(found, key=len, default=None)
 
-    def _kept(self, sifted: Sieve | None, places: Sequence[int] | None) -> Generator[None, None, list[Row]]:
+    def _kept(self, filter: Filter | None, places: Sequence[int] | None) -> Generator[None, None, list[Row]]:
         """The rows at some places, or at all, that pass a filter."""
         rows: list[Row] = []
         for portion in self._listing.portions(places):
-            rows += portion if sifted is None else sifted(portion)
+            rows += portion if filter is None else filter.sift(portion)
             yield
         return rows
 
-    def _until(self, sifted: Sieve, order: Ordered | None, end: int) -> Generator[None, None, list[Row]]:
+    def _until(self, filter: Filter, order: Ordered | None, end: int) -> Generator[None, None, list[Row]]:
         """The rows that pass, in the order of the places or another, as many as a page and those before it need."""
         rows: list[Row] = []
         first, size = 0, max(2 * end, 64)
         while len(rows) < end and first < len(self._listing):
             span = (first, first + size)
             portion = self._listing.cut(*span) if order is None else self._listing.at(order.cut(*span))
-            rows += sifted(portion)[: end - len(rows)]
+            rows += filter.sift(portion)[: end - len(rows)]
             first, size = first + size, min(2 * size, LONG)
             yield
         return rows

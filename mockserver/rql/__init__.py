@@ -3,20 +3,23 @@
 parse(raw query string)                    -> Query
 predicate(query.filter, shape, hidden=...) -> record -> bool
 sieve(query.filter, shape, hidden=...)     -> rows -> list of those whose record passes
+places(query.filter, shape, hidden=...)    -> members, columns of them -> places in these
 ordering(query.order, shape, hidden=...)   -> records -> list of records
 terms, keys: the same as an index can answer it, as far as one can
 """
 
-from mockserver.rql.code import Expand, Record, alone
-from mockserver.rql.filtering import Term, predicate, sieve, terms
+from mockserver.rql.code import Columns, Expand, Members, Record, alone
+from mockserver.rql.filtering import Term, places, predicate, sieve, terms
 from mockserver.rql.ordering import Key, keys, ordering
 from mockserver.rql.reading import parse
 from mockserver.rql.syntax import Expr, Pick, Query, Sort, text
 
 __all__ = [
+    "Columns",
     "Expand",
     "Expr",
     "Key",
+    "Members",
     "Pick",
     "Query",
     "Record",
@@ -26,6 +29,7 @@ __all__ = [
     "keys",
     "ordering",
     "parse",
+    "places",
     "predicate",
     "sieve",
     "terms",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mockserver.rql.code import Compiled, Expand, H, Record, Writer, alone, read
+from mockserver.rql.code import RECORD, Columns, Compiled, Expand, H, Members, Record, Writer, alone, compiled
 from mockserver.rql.paths import Place, Scope, find, lead
 from mockserver.rql.refusals import NO_FILTERING, NO_NULL, WRONG_ARGUMENT, WRONG_OPERATOR, refusal
 from mockserver.rql.syntax import (
@@ -70,10 +70,18 @@ def sieve(
     return _compiled(expr, shape, hidden).sieve(expand)
 
 
+def places(
+    expr: Expr, shape: Property, *, hidden: frozenset[str] = frozenset(), expand: Expand = alone
+) -> tuple[Members, Callable[[int, Columns], list[int]]]:
+    """What a filter reads, and what gives the places where it is true in columns of that. As for `predicate`."""
+    made = _compiled(expr, shape, hidden)
+    return made.members, made.places(expand)
+
+
 @lru_cache(maxsize=512)
 def _compiled(expr: Expr, shape: Property, hidden: frozenset[str]) -> Compiled:
     writer = Writer()
-    return writer.compiled(_Filter(writer).written(expr, Scope(shape, hidden), "r"))
+    return writer.compiled(_Filter(writer).written(expr, Scope(shape, hidden), RECORD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def _term(expr: Expr, scope: Scope) -> Term | None:
         return None
     said = (expr.value,) if isinstance(expr, Compare) else expr.values
     values = tuple(_constant(value, place, expr.path) for value in said)
-    key = Writer().compiled(read(place, "r")).function(alone)
+    key = compiled(place).function(alone)
     return Term(place.direct, key, _INDEXED[expr.operator], tuple(dict.fromkeys(values)))
 
 
@@ -138,10 +146,10 @@ class _Filter:
 
     def _compare(self, expr: Compare, scope: Scope, start: str) -> str:
         place = _place(expr, scope)
-        left = read(place, start)
+        left = self._writer.read(place, start)
         other = _other(expr.value, place, scope) if expr.operator in COMPARISONS else None
         if other is not None:
-            return self._both(_SIGNS[expr.operator], left, read(other, start))
+            return self._both(_SIGNS[expr.operator], left, self._writer.read(other, start))
         value = _constant(expr.value, place, expr.path)
         if expr.operator in ("eq", "ne"):
             if value is None:
@@ -165,11 +173,11 @@ class _Filter:
     def _among(self, expr: Among, scope: Scope, start: str) -> str:
         place = _place(expr, scope)
         values = frozenset(_constant(value, place, expr.path) for value in expr.values)
-        return f"({read(place, start)} {_SIGNS[expr.operator]} {self._writer.constant(values)})"
+        return f"({self._writer.read(place, start)} {_SIGNS[expr.operator]} {self._writer.constant(values)})"
 
     def _elements(self, expr: Elements, scope: Scope, start: str) -> str:
         place = _place(expr, scope)
-        elements = read(place, start)
+        elements = self._writer.read(place, start)
         if expr.inner is None:
             return f"bool({elements})"
         element = self._writer.variable()

@@ -18,6 +18,11 @@ class Step:
     name: str
     refers: str | None
 
+    @property
+    def away(self) -> bool:
+        """Whether it may have to be read where the reference points at: of its own, that holds the id for certain."""
+        return self.refers is not None and self.name != "id"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -35,8 +40,7 @@ class Place:
     @property
     def direct(self) -> str | None:
         """The dotted path, if what it means is in the record itself; None where it lies behind a reference."""
-        behind = any(step.refers is not None and step.name != "id" for step in self.steps)
-        return None if behind else ".".join(step.name for step in self.steps)
+        return None if any(step.away for step in self.steps) else ".".join(step.name for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
