@@ -107,7 +107,7 @@ class MockServer(AsyncApp):  # type: ignore[misc]  # connexion ships no types
                 scenario = scenarios.named(scenario)
                 made = self._bases.get(scenario) or self._build(scenario)
             except scenarios.ScenarioError as error:
-                raise Invalid(str(error)) from None
+                raise Invalid(str(error), {"scenario": [str(error)]}) from None
             # The server's own comes first and stays; of the others, whoever has one keeps it.
             if scenario not in self._bases and len(self._bases) > BASES:
                 del self._bases[next(islice(self._bases, 1, None))]

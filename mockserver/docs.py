@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mockserver.control import DOCUMENT as CONTROL
+from mockserver.control import PATH
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer
@@ -34,17 +35,19 @@ PAGE = """<!doctype html>
 <link rel="icon" href="docs/favicon-32x32.png">
 <style>
 #cast { font: 14px sans-serif; padding: 10px 20px; background: #1b1b1b; color: #fff; }
-#cast select { font: inherit; margin-left: 8px; }
+#cast select, #cast input { font: inherit; margin: 0 24px 0 8px; }
 </style>
 </head>
 <body>
-<div id="cast"><label>Try as<select id="caller"></select></label></div>
+<div id="cast"><label>Try as<select id="caller"></select></label>
+<labelHIDDEN>Admin token, for the server itself<input id="admin" type="password" autocomplete="off"
+  size="36" placeholder="the server's banner shows it"></label></div>
 <div id="ui"></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/swagger-ui-standalone-preset.js"></script>
 <script>
 const cast = CAST, urls = URLS;
-const choice = document.getElementById("caller");
+const choice = document.getElementById("caller"), admin = document.getElementById("admin");
 for (const url of urls.filter((url) => url.api)) {
   const group = document.createElement("optgroup");
   group.label = url.name;
@@ -71,8 +74,20 @@ const ui = SwaggerUIBundle({
   urls, dom_id: "#ui", deepLinking: true, docExpansion: "none", persistAuthorization: false, filter: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset], layout: "StandaloneLayout",
   onComplete: offer,
+  requestInterceptor: (request) => {
+    const at = new URL(request.url, location);
+    if (at.origin !== location.origin || !at.pathname.startsWith("PATH/")) return request;
+    if (admin.value) request.headers.Authorization = "Bearer " + admin.value.trim();
+    // Whoever reads the page of a sandbox means that one, and not the default one.
+    if ("SANDBOX" && !request.loadSpec) request.headers["Mock-Sandbox"] = "SANDBOX";
+    return request;
+  },
 });
 choice.onchange = authorize;
+admin.onchange = () => {
+  const own = urls.find((url) => !url.api), shown = new URL(ui.specSelectors.url(), location).pathname;
+  if (shown === own.url) ui.specActions.download(own.url);
+};
 </script>
 </body>
 </html>
@@ -103,7 +118,9 @@ def add(app: MockServer) -> None:
             for url, api in documents.items()
         ]
         urls.append({"url": CONTROL, "name": "the server itself", "api": "", "schemes": []})
-        return Response(PAGE.replace("CAST", _script(cast)).replace("URLS", _script(urls)), media_type="text/html")
+        made = PAGE.replace("PATH", PATH).replace("HIDDEN", " hidden" if app.control.admin is None else "")
+        made = made.replace("SANDBOX", sandbox.name if sandbox.prefix else "")
+        return Response(made.replace("CAST", _script(cast)).replace("URLS", _script(urls)), media_type="text/html")
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]

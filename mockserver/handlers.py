@@ -45,8 +45,7 @@ def list_(x: Exchange) -> Reply:
         return _file(x, list(found))
     conventions = service.api.conventions
     paging, worded = conventions.paging, conventions.lists
-    pagination = page(query, found.total, default=paging["default"], cap=paging["cap"])
-    shown = found.cut(pagination.offset, pagination.end)
+    shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = [_encoded(x, row, "list", query) for row in shown]
     values: dict[str, Any] = {
@@ -280,23 +279,27 @@ def _answer(x: Exchange, id: str) -> Reply:
     """The object as it is now."""
     row = x.work.row(x.operation.entity, id)
     assert row is not None
-    return Reply(x.endpoint.success, _encoded(x, row, "read", Query()))
+    return Reply(x.endpoint.success, _written(x, row, "read", Query()))
 
 
 def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
-    """A record as the caller sees it: projected, found valid, and written; kept with the version it was made of."""
-    service, entity = x.service, x.operation.entity
-    key = None if query.select else (x.role, kind, entity)
-    kept: bytes | None = None if key is None else row.kept(key)
-    if kept is not None:
-        return kept
-    view = service.view(entity, x.role, kind, query.select, x.work)
+    """A record as the caller reads it; kept with the version it was made of."""
+    if query.select:
+        return _written(x, row, kind, query)
+    key = (x.role, kind, x.operation.entity)
+    kept: bytes | None = row.kept(key)
+    if kept is None:
+        kept = _written(x, row, kind, query)
+        ENCODED.keep(row, key, kept)
+    return kept
+
+
+def _written(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
+    """A record as the caller sees it: projected, found valid, and written."""
+    view = x.service.view(x.operation.entity, x.role, kind, query.select, x.work)
     value = view.project(row.record, meta=kind == "read")
     _promise(x, x.endpoint.item, value)
-    encoded = wire.dump(value)
-    if key is not None:
-        ENCODED.keep(row, key, encoded)
-    return encoded
+    return wire.dump(value)
 
 
 def _promise(x: Exchange, validator: Any, value: Any) -> None:

@@ -61,7 +61,7 @@ class Listing(Slices):
 
     def grouped(self, path: str, key: Key) -> Generator[None, None, Grouped]:
         """The places of the rows by what a member holds, which `key` reads; made when it is first asked for."""
-        bucket = self._layer.owned(self._place)
+        bucket = self._layer.watched(self._place)
         if path in bucket.grouped:
             return bucket.grouped[path]
         version = bucket.version
@@ -72,7 +72,7 @@ class Listing(Slices):
 
     def ordered(self, path: str, key: Key, *, descending: bool = False) -> Generator[None, None, Ordered]:
         """The places of the rows in the order of a member, which `key` reads; made when it is first asked for."""
-        bucket = self._layer.owned(self._place)
+        bucket = self._layer.watched(self._place)
         if (path, descending) in bucket.ordered:
             return bucket.ordered[path, descending]
         version = bucket.version
@@ -83,7 +83,7 @@ class Listing(Slices):
 
     def is_worth(self, path: str) -> bool:
         """Whether the order of a member is there, or was wanted before: making it takes longer than one look at all."""
-        bucket = self._layer.owned(self._place)
+        bucket = self._layer.watched(self._place)
         if (path, False) in bucket.ordered or path in bucket.asked:
             return True
         bucket.asked.add(path)

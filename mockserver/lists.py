@@ -6,16 +6,15 @@ is not found so is looked for in all of them. Either is done in portions, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mockserver.buckets import Ordered, in_order
 from mockserver.listings import Listing, Picked
-from mockserver.paging import Pagination, page
+from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
-from mockserver.rql import Key, Record, Term, keys, predicate, terms
+from mockserver.rql import Key, Record, Term, keys, sieve, terms
 from mockserver.service import Rows
 from mockserver.store import Row, at
 
@@ -30,6 +29,7 @@ FEW = 8
 """Where a filter leaves less than this part of all rows, these are sorted; else the order of all is gone through"""
 
 Found = Generator[None, None, Rows]
+Sieve = Callable[[Iterable[Row]], list[Row]]
 
 
 def found(x: Exchange) -> Rows:
@@ -76,21 +76,22 @@ def _found(x: Exchange, rows: Rows) -> Found:
     entity = x.operation.entity
     shape, hidden = service.shape(entity), service.hidden(entity, x.role)
     expand = _once(service.expand(x.work, x.role))
-    keeps = None if query.filter is None else predicate(query.filter, shape, hidden=hidden, expand=expand)
+    sifted = None if query.filter is None else sieve(query.filter, shape, hidden=hidden, expand=expand)
     by = keys(query.order, shape, hidden=hidden, expand=expand)
     listing = rows.each
     if not isinstance(listing, Listing) or rows.total < MANY:
-        chosen = list(rows) if keeps is None else [row for row in rows if keeps(row.record)]
+        chosen = list(rows) if sifted is None else sifted(rows)
         chosen = yield from _sorted(chosen, by)
         return Rows(chosen, len(chosen))
     index = Index(listing, by)
-    if keeps is None or query.filter is None:
+    if sifted is None or query.filter is None:
         return (yield from index.sorted())
     parts, whole = terms(query.filter, shape, hidden)
     paging = service.api.conventions.paging
     # A file has all the rows, so that there is no page to stop at.
-    end = page(query, 0, default=paging["default"], cap=paging["cap"]).end if x.media in (None, JSON) else None
-    return (yield from index.filtered(keeps, parts, whole=whole, end=end))
+    offset, limit = span(query, default=paging["default"], cap=paging["cap"])
+    end = offset + limit if x.media in (None, JSON) else None
+    return (yield from index.filtered(sifted, parts, whole=whole, end=end))
 
 
 def _once(expand: Callable[[str, str], Record | None]) -> Callable[[str, str], Record | None]:
@@ -141,24 +142,22 @@ class Index:
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
 
-    def filtered(
-        self, keeps: Callable[[Record], bool], parts: Sequence[Term], *, whole: bool, end: int | None
-    ) -> Found:
+    def filtered(self, sifted: Sieve, parts: Sequence[Term], *, whole: bool, end: int | None) -> Found:
         """The rows that pass a filter, in the order.
 
         parts, whole: its terms, and whether it has no others; end: where the page ends: rows after it are only counted
         """
         narrowest = yield from self._narrowest(parts)
         if narrowest is None:
-            rows = yield from self._kept(keeps, None)
+            rows = yield from self._kept(sifted, None)
         elif whole and len({part.path for part in parts}) == 1 and narrowest.answers(parts):
-            return (yield from self._exact(keeps, narrowest, end))
+            return (yield from self._exact(sifted, narrowest, end))
         else:
-            rows = yield from self._kept(keeps, narrowest.places())
+            rows = yield from self._kept(sifted, narrowest.places())
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
 
-    def _exact(self, keeps: Callable[[Record], bool], narrowed: Narrowed, end: int | None) -> Found:
+    def _exact(self, sifted: Sieve, narrowed: Narrowed, end: int | None) -> Found:
         """The rows of a filter that the index answers wholly."""
         count = len(narrowed)
         if not self._by and narrowed.ascending is not None:
@@ -167,7 +166,7 @@ class Index:
         if end is not None and count * FEW > len(self._listing):
             order = yield from self._order()
             if order is not None or not self._by:
-                rows = yield from self._until(keeps, order, end)
+                rows = yield from self._until(sifted, order, end)
                 return Rows(rows, count)
         rows = yield from self._kept(None, narrowed.places())
         rows = yield from _sorted(rows, self._by)
@@ -197,26 +196,22 @@ class Index:
                 found.append(Narrowed(named, None, ordered.places[first : max(first, last)]))
         return min(found, key=len, default=None)
 
-    def _kept(
-        self, keeps: Callable[[Record], bool] | None, places: Sequence[int] | None
-    ) -> Generator[None, None, list[Row]]:
+    def _kept(self, sifted: Sieve | None, places: Sequence[int] | None) -> Generator[None, None, list[Row]]:
         """The rows at some places, or at all, that pass a filter."""
         rows: list[Row] = []
         for portion in self._listing.portions(places):
-            rows += portion if keeps is None else [row for row in portion if keeps(row.record)]
+            rows += portion if sifted is None else sifted(portion)
             yield
         return rows
 
-    def _until(
-        self, keeps: Callable[[Record], bool], order: Ordered | None, end: int
-    ) -> Generator[None, None, list[Row]]:
+    def _until(self, sifted: Sieve, order: Ordered | None, end: int) -> Generator[None, None, list[Row]]:
         """The rows that pass, in the order of the places or another, as many as a page and those before it need."""
         rows: list[Row] = []
         first, size = 0, max(2 * end, 64)
         while len(rows) < end and first < len(self._listing):
             span = (first, first + size)
             portion = self._listing.cut(*span) if order is None else self._listing.at(order.cut(*span))
-            rows += islice((row for row in portion if keeps(row.record)), end - len(rows))
+            rows += sifted(portion)[: end - len(rows)]
             first, size = first + size, min(2 * size, LONG)
             yield
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ SHOWN = 20
 """Differences of one request that are told"""
 COUNTED = 50
 """Differences of one request that are counted: one with more is not near"""
+_STATUS = re.compile(r"[1-5](?:xx|XX|[0-9][0-9])", re.ASCII)
 NOT_THERE: Any = object()
 """Stands for a member that a body does not have; told as null"""
 
@@ -43,9 +45,16 @@ class Near:
     differences: tuple[Difference, ...]
 
 
+def is_status(wanted: Any) -> bool:
+    """Whether a status can be wanted so: `404`, or a class of them, `4xx`."""
+    if isinstance(wanted, int | str) and not isinstance(wanted, bool):
+        return _STATUS.fullmatch(str(wanted)) is not None
+    return False
+
+
 def status_fits(wanted: Any, status: int) -> bool:
-    """Whether a status is the one wanted, `404`, or one of its class, `4xx`."""
-    text = str(wanted)
+    """Whether a status is the one wanted, or one of its class."""
+    text = str(wanted).lower()
     return text == str(status) or (text[1:] == "xx" and text[:1] == str(status)[:1])
 
 
@@ -71,13 +80,17 @@ def _fits(pattern: str, text: str) -> bool:
     return True
 
 
+def _name_fits(pattern: str, name: str | None) -> bool:
+    return name is not None and _fits(pattern, name)
+
+
 FITS: Mapping[str, Callable[[Any, Call], bool]] = {
-    "operation": lambda wanted, call: bool(wanted == call.operation),
-    "api": lambda wanted, call: bool(wanted == call.api),
+    "operation": lambda wanted, call: _name_fits(wanted, call.operation),
+    "api": lambda wanted, call: _name_fits(wanted, call.api),
     "method": lambda wanted, call: bool(wanted.upper() == call.method),
     "path": lambda wanted, call: glob_fits(wanted, call.path),
-    "caller": lambda wanted, call: bool(wanted == call.caller),
-    "role": lambda wanted, call: bool(wanted == call.role),
+    "caller": lambda wanted, call: _name_fits(wanted, call.caller),
+    "role": lambda wanted, call: _name_fits(wanted, call.role),
     "query": lambda wanted, call: glob_fits(wanted, call.query),
     "status": lambda wanted, call: status_fits(wanted, call.status),
 }

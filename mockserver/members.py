@@ -47,13 +47,14 @@ class Members:
     @staticmethod
     @lru_cache(maxsize=8)
     def of(service: Service) -> Members:
-        """Those of the API that a service serves; compiling the schemas takes most of a second."""
+        """Those of the API that a service serves."""
         return Members(service.api, service.plugin.workflows)
 
     def __init__(self, api: Api, workflows: Workflows) -> None:
         self._api, self._workflows = api, workflows
         stored = [entity for entity, table in api.visibility.items() if table.rows != DERIVED]
-        self._kinds = {entity: Kind.of(api, entity) for entity in stored}
+        self._stored = frozenset(stored)
+        self._kinds: dict[str, Kind] = {}
         package = plugins.brought(api.name)
         places = [Path(__file__).parent]
         places += [Path(package.__file__).parent] if package is not None and package.__file__ else []
@@ -62,11 +63,15 @@ class Members:
             if (path := place / "records.yaml").exists():
                 self._tables |= yaml.safe_load(path.read_text(encoding="utf-8"))
 
+    def unknown(self, entity: str) -> str | None:
+        """What is wrong with the name of an entity, and what would be right; None: there is one."""
+        if entity in self._tables:
+            return None
+        return f"{self._api.name} has no {entity[:80]!r}; {nearest(entity[:80], self._tables)}"
+
     def check(self, entity: str, record: Record) -> None:
-        """See that a record can be one of the entity. Raises Unreadable with the place within the record."""
-        if entity not in self._tables:
-            raise Unreadable("", f"{self._api.name} has no {entity[:80]!r}; {nearest(entity[:80], self._tables)}")
-        kind = self._kinds.get(entity)
+        """See that a record can be one of an entity that there is. Raises Unreadable with the place in the record."""
+        kind = self._kind(entity)
         if (_NAME if kind is None else _ID).fullmatch(record["id"]) is None:
             raise Unreadable("id", f"{record['id'][:80]!r} is no id.")
         shown = frozenset[str]() if kind is None else kind.shown
@@ -80,6 +85,12 @@ class Members:
             self._shown(entity, kind, record)
         if entity == "Job":
             self._job(record)
+
+    def _kind(self, entity: str) -> Kind | None:
+        """What the spec says of an entity, if it shows any; each is compiled when it is first asked for."""
+        if entity in self._stored and entity not in self._kinds:
+            self._kinds[entity] = Kind.of(self._api, entity)
+        return self._kinds.get(entity)
 
     def _shown(self, entity: str, kind: Kind, record: Record) -> None:
         for key in kind.keys:
@@ -110,7 +121,7 @@ class Members:
 
     def parents(self, entity: str) -> Mapping[str, str]:
         """The entities below which an entity's records may lie -> the dotted member that holds the parent's id."""
-        kind = self._kinds.get(entity)
+        kind = self._kind(entity)
         return {} if kind is None else {parent: f"{key_of(parent)}.id" for parent in kind.parents}
 
 

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from mockserver.rql import Query
+
+Row = TypeVar("Row")
+
+
+class Cuttable(Protocol[Row]):
+    """Rows of which any span can be had."""
+
+    def cut(self, first: int, last: int) -> list[Row]:
+        """The rows from one place to before another; fewer where there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +28,20 @@ class Pagination:
     limit: int
     total: int
 
-    @property
-    def end(self) -> int:
-        """The first place after the page."""
-        return self.offset + self.limit
 
-
-def page(query: Query, total: int, *, default: int, cap: int) -> Pagination:
-    """Where a page begins and how long it is.
+def span(query: Query, *, default: int, cap: int) -> tuple[int, int]:
+    """(offset, limit) of a page.
 
     default: the limit of a query without one
-    cap: the largest limit; a larger one is lowered to it, and the answer says so
+    cap: the largest limit; a larger one is lowered to it
+    """
+    return query.offset or 0, min(default if query.limit is None else query.limit, cap)
+
+
+def page(rows: Cuttable[Row], total: int, query: Query, *, default: int, cap: int) -> tuple[list[Row], Pagination]:
+    """The rows from `offset` on, `limit` of them at most, and what the answer says of them. default, cap: see `span`
+
     A limit of 0 gives no rows and the total: the way to count.
     """
-    return Pagination(query.offset or 0, min(default if query.limit is None else query.limit, cap), total)
+    offset, limit = span(query, default=default, cap=cap)
+    return rows.cut(offset, offset + limit), Pagination(offset, limit, total)

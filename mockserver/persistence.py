@@ -3,22 +3,30 @@
 A line is a checksum and JSON; the checksum goes on from the line before it, so that none can be missing. A last line
 that was not written to its end was never answered and does not count; a damaged one before it ends the start. Written
 lines outlive the process at once, a loss of power only as far as the system has written them to the disk.
+
+A start whose options say otherwise than the file is refused where the file could not be gone on with (scenario, seed,
+APIs), and told so in a line where it can.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from mockserver import portable, wire
+from mockserver import scenario as scenarios
 from mockserver.domain.errors import Invalid
 from mockserver.sandboxes import Base, Sandbox
 from mockserver.snapshots import set_clock
@@ -26,6 +34,7 @@ from mockserver.store import Changes, Layer, Row
 from mockserver.values import tagged, untagged
 from mockserver.world import Processing, World
 
+LOG = logging.getLogger("mockserver.persistence")
 FORMAT = "doubleentry-state"
 VERSION = 1
 ROOM = 8_000_000
@@ -58,6 +67,13 @@ class State:
             "seed": first.seed,
             "apis": list(sandbox.worlds),
         }
+        self._told = {
+            "rights": sorted(_turned(sandbox)),
+            "scenario": _digest(scenario),
+            "processing": str(first.processing),
+            "now": "" if sandbox.clock.runs else wire.instant(sandbox.clock.now()),
+        }
+        self._last: tuple[datetime, Sequence[float]] | None = None
         self._known: list[tuple[World, int]] = []
         self._fd = -1
         self._size = self._whole_size = self._sum = 0
@@ -81,9 +97,7 @@ class State:
         if self._has_turned():
             self._whole()
         else:
-            clock, first = self._sandbox.clock, self._known[0][0]
-            said = {"now": wire.instant(clock.now()), "running": clock.runs, "processing": str(first.processing)}
-            self._append(said)
+            self._append(self._present())
 
     def close(self) -> None:
         """Leave the file to others."""
@@ -105,8 +119,19 @@ class State:
                 "ticks": ticks,
                 "refusals": world.refusals,
                 "rows": rows,
+                **self._real(),
             }
         )
+
+    def _present(self) -> dict[str, Any]:
+        """What is no record: the clock and the processing."""
+        clock, first = self._sandbox.clock, next(iter(self._sandbox.worlds.values()))
+        said = {"now": wire.instant(clock.now()), "running": clock.runs, "processing": str(first.processing)}
+        return said | self._real()
+
+    def _real(self) -> dict[str, Sequence[float]]:
+        """What real time it is, for a clock that goes along with it: after a restart it shows what it would have."""
+        return {"real": _real()} if self._sandbox.clock.runs else {}
 
     def _has_turned(self) -> bool:
         """Whether the worlds are not those that the file goes on from."""
@@ -133,8 +158,11 @@ class State:
     def _whole(self) -> None:
         """Write the file anew, aside, and put it in the place of the old one."""
         self._known = []
-        head, sum_ = _line(self._head, 0)
+        head, sum_ = _line({**self._head, "told": self._told}, 0)
         whole, sum_ = _line(portable.export(self._sandbox), sum_)
+        if self._sandbox.clock.runs:
+            present, sum_ = _line(self._present(), sum_)
+            whole += present
         aside = self._path.with_name(self._path.name + ".new")
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -180,6 +208,7 @@ class State:
         head = next(said, None)
         if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
             raise StateError(f"{self._path}: is no state of this server's; name another file.")
+        told = head.pop("told", {})
         if head != self._head:
             raise StateError(
                 f"{self._path}: is of a server with {_told(head)}, this one has {_told(self._head)}; "
@@ -193,17 +222,56 @@ class State:
             if document["scenario"] != sandbox.base.scenario:
                 with suppress(Invalid):
                     sandbox.reset(self._base(document["scenario"]))
-            fresh = sandbox.clock.now()
+            base, fresh = sandbox.base, sandbox.clock.now()
             portable.adopt(sandbox, portable.read(document, sandbox.services, trusted=True))
             for change in said:
                 self._replay(change)
-        except (Invalid, ValueError, KeyError, TypeError) as error:
+            self._go_on(fresh)
+            self._tell(told, began=sandbox.base is base)
+        except (Invalid, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StateError(f"{self._path}: cannot be read by this version ({error}); name another file.") from None
         for world in sandbox.worlds.values():
             world.waiting = next(world.jobs(), None) is not None
-        # A clock that goes along with real time has gone on while nobody looked; it never goes back.
-        if sandbox.clock.runs:
-            sandbox.clock.advance(max(fresh - sandbox.clock.now(), timedelta()))
+
+    def _go_on(self, fresh: datetime) -> None:
+        """Have a clock that goes along with real time show what it would have by now; it never goes back.
+
+        fresh: what it would show if there were no file
+        """
+        clock = self._sandbox.clock
+        if clock.runs:
+            if self._last is not None:
+                now, real = self._last
+                fresh = max(fresh, now + timedelta(seconds=_since(real)))
+            clock.advance(max(fresh - clock.now(), timedelta()))
+
+    def _tell(self, told: Mapping[str, Any], *, began: bool) -> None:
+        """Log, a line each, what this start says otherwise than the one that wrote the file, and what holds.
+
+        began: whether what the file holds began as its scenario does at this start
+        """
+        world, clock = next(iter(self._sandbox.worlds.values())), self._sandbox.clock
+        differ = {name for name, value in told.items() if name in self._told and value != self._told[name]}
+        if "rights" in differ:
+            cells = sorted(set(told["rights"]) ^ set(self._told["rights"]))
+            more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+            shown = f"{', '.join(cells[:3])}{more}"
+            LOG.warning("%s: comes from another --overlay (%s); the rights of this start hold.", self._path, shown)
+        if "scenario" in differ:
+            said = "what the file holds stays, a reset leads to the scenario as it is now."
+            LOG.warning("%s: the scenario %s has changed since; %s", self._path, self._head["scenario"], said)
+        if "processing" in differ and str(world.processing) != self._told["processing"]:
+            said = f"not {self._told['processing']} as this start says; PUT /__mock__/processing changes it."
+            LOG.warning("%s: keeps processing %s, %s", self._path, world.processing, said)
+        if "now" in differ:
+            said = f"{wire.instant(clock.now())}, {'running' if clock.runs else 'standing'}"
+            mend = "not where this start says; PUT /__mock__/clock changes it."
+            LOG.warning("%s: keeps its clock, %s, %s", self._path, said, mend)
+        if not began:
+            said = f"as {self._sandbox.base.scenario} does at this start (other callers or --now, or an import)"
+            LOG.warning("%s: did not begin %s; a reset leads back to what it holds now.", self._path, said)
+        # What was not heard is told again at the next start.
+        self._told |= {name: told[name] for name in ("processing", "now") if name in told}
 
     def _said(self, lines: Sequence[bytes]) -> Iterator[Any]:
         """What the lines say, but for one at the end that was not written to its own."""
@@ -222,6 +290,7 @@ class State:
 
     def _replay(self, said: Any) -> None:
         clock = self._sandbox.clock
+        self._last = (wire.moment(said["now"]), said["real"]) if "real" in said else None
         if "api" not in said:
             set_clock(clock, wire.moment(said["now"]), running=said["running"])
             for world in self._sandbox.worlds.values():
@@ -248,6 +317,33 @@ def _write(fd: int, content: bytes) -> None:
     written = os.write(fd, content)
     while written < len(content):
         written += os.write(fd, memoryview(content)[written:])
+
+
+def _turned(sandbox: Sandbox) -> Iterator[str]:
+    """The cells of the matrix that overlays have turned."""
+    for name, service in sandbox.services.items():
+        for capability in service.api.capabilities:
+            for role, allowed, _ in capability.overlays:
+                yield f"{name} {capability.id} {'granted to' if allowed else 'denied to'} {role}"
+
+
+def _digest(scenario: str) -> str:
+    """What stands for all that a scenario says, but for what it says of itself and where."""
+    found = scenarios.load(scenario)
+    callers = tuple(replace(each, file="", line=0) for each in found.callers)
+    pins = tuple(replace(each, file="", base=None) for each in found.pins)
+    said = replace(found, name="", about="", places={}, callers=callers, pins=pins)
+    return blake2b(repr(said).encode(), digest_size=8).hexdigest()
+
+
+def _real() -> Sequence[float]:
+    """Seconds as two clocks count them: one that somebody may set, and one that begins anew with the machine."""
+    return [time.time(), time.monotonic()]
+
+
+def _since(real: Sequence[float]) -> float:
+    """Seconds since then, at least: neither clock can have counted more than have gone by, but for one set forward."""
+    return max(0.0, *(now - then for now, then in zip(_real(), real, strict=True)))
 
 
 def _told(head: Any) -> str:

@@ -21,7 +21,7 @@ from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 
-from mockserver import bodies, faults, gate, handlers, links
+from mockserver import bodies, gate, handlers, links, strikes
 from mockserver import sandboxes as boxes
 from mockserver.auth import Caller
 from mockserver.control import PATH as CONTROL
@@ -29,7 +29,6 @@ from mockserver.control import PROBLEM, Control
 from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Refusal
 from mockserver.exchange import Exchange, Scope
-from mockserver.faults import Strike
 from mockserver.gate import Step, text
 from mockserver.handlers import Preparer, refused
 from mockserver.problems import Fault
@@ -37,6 +36,7 @@ from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
 from mockserver.sandboxes import Sandbox, Sandboxes, Side
 from mockserver.service import Endpoint, Service
+from mockserver.strikes import Strike
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -156,11 +156,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     content, receive = await _ahead(receive)
                     media = text(headers.get(b"content-type")) if sandbox.journal.bodies else None
                     heard.arrive(await bodies.arrived(content, media), _caller(sandbox, strike.api, headers))
-                if strike is not None and strike.delay:
-                    try:
-                        await asyncio.sleep(strike.delay)
-                    except asyncio.CancelledError:  # the server ends
-                        strike.drop, strike.lost, strike.reply = True, None, faults.GONE
+                    await strike.wait()
             reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
             reply = self._document(scope, path, sandbox)
@@ -177,9 +173,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if strike is None:
                 await _send(send, scope, reply)
             else:
-                await faults.deliver(send, scope, reply, strike)
+                await strikes.deliver(send, scope, reply, strike)
         finally:
-            if sandbox.journal.most and (found is not None or side is not None):
+            is_over = strike is not None and strike.is_over
+            if sandbox.journal.most and (found is not None or side is not None) and not is_over:
                 heard.api = heard.api or (None if side is None else side.service.api.name)
                 self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
             if self.log is not None:
@@ -317,7 +314,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         side, endpoint = sandbox.sides[target.api], target.endpoint
         heard.api, heard.operation = target.api, endpoint.id
         if is_stale:
-            side = side.seeing(faults.stale(side.world))
+            side = side.seeing(strikes.stale(side.world))
         world = side.world
         params = dict(zip(names, values, strict=True))
         x = Exchange(scope, headers, side.service, endpoint, params, sandbox, side, self.secret)

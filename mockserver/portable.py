@@ -5,8 +5,8 @@ It holds whole worlds, not what differs from a seed, so that it depends on nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from mockserver import scenario, wire
 from mockserver.auth import Caller
 from mockserver.domain.errors import Invalid
 from mockserver.members import Members
+from mockserver.portions import Portions, at_once
 from mockserver.sandboxes import Base, Sandbox
 from mockserver.service import Service
 from mockserver.snapshots import set_clock
-from mockserver.store import Layer, Record, Row, at
-from mockserver.values import Unreadable, tagged, untagged
+from mockserver.store import EVERY, Layer, Record, Row, at
+from mockserver.values import Unreadable, is_same, tagged, untagged
 from mockserver.world import Held, Processing, World
 
 FORMAT = "doubleentry-world"
@@ -31,7 +32,8 @@ MOST = 2_000_000
 class Portable:
     """What a document says, read and found fit.
 
-    worlds: API -> its world; rows lie in one layer; callers: API -> token -> caller
+    worlds: API -> its world; callers: API -> token -> caller
+    base: the one whose seeds the worlds lie over; None: over none, each is one layer
     """
 
     scenario: str
@@ -40,6 +42,7 @@ class Portable:
     running: bool
     worlds: Mapping[str, Held]
     callers: Mapping[str, Mapping[str, Caller]]
+    base: Base | None = None
 
 
 # Writing
@@ -61,7 +64,9 @@ def export(sandbox: Sandbox) -> dict[str, Any]:
             api: {
                 "refusals": world.refusals,
                 "rows": {
-                    entity: [tagged(row.record) for row in world.layer.all(entity)] for entity in world.layer.entities()
+                    entity: [tagged(row.record) for row in world.layer.all(entity)]
+                    # Named though there be none, so that one left out by a slip is told from one that nobody may call.
+                    for entity in sorted({*world.layer.entities(), "Caller"})
                 },
                 "order": list(_order(world.layer)),
             }
@@ -90,15 +95,20 @@ def read(document: Any, services: Mapping[str, Service], *, trusted: bool = Fals
 
     trusted: it is this server's own, so that its records need not be held to what they may be
     """
+    return at_once(reading(document, services, trusted=trusted))
+
+
+def reading(document: Any, services: Mapping[str, Service], *, trusted: bool = False) -> Portions[Portable]:
+    """`read`, in portions."""
     try:
-        return _read(document, services, trusted)
+        return (yield from _read(document, services, trusted))
     except Unreadable as error:
         place = error.place or "body"
         said = str(error)
         raise Invalid(f"nothing was loaded; {place}: {said}", {place: [f"{said[:1].upper()}{said[1:]}"]}) from None
 
 
-def _read(document: Any, services: Mapping[str, Service], trusted: bool) -> Portable:
+def _read(document: Any, services: Mapping[str, Service], trusted: bool) -> Portions[Portable]:
     kinds = {
         "format": str,
         "version": int,
@@ -112,8 +122,11 @@ def _read(document: Any, services: Mapping[str, Service], trusted: bool) -> Port
     _members(document, kinds, "")
     if (document["format"], document["version"]) != (FORMAT, VERSION):
         raise Unreadable("format", f"must be {FORMAT}, version {VERSION}; GET /__mock__/export makes such a document.")
-    if not 0 <= document["seed"] < 2**63 or len(document["scenario"]) > 1_000:
+    if not 0 <= document["seed"] < 2**63:
         raise Unreadable("seed", "must be a whole number from 0 on.")
+    if not 0 < len(document["scenario"]) <= 1_000 or not document["scenario"].isprintable():
+        mend = scenario.nearest(document["scenario"][:80], scenario.names())
+        raise Unreadable("scenario", f"must be the name of a scenario or a file, of 1 to 1000 characters; {mend}")
     try:
         now = wire.moment(document["now"])
         canonical = now.tzinfo is not None and wire.instant(now) == document["now"] and scenario.is_in_range(now)
@@ -138,12 +151,16 @@ def _read(document: Any, services: Mapping[str, Service], trusted: bool) -> Port
             raise Unreadable(f"{place}.refusals", "must be a whole number from 0 on.")
         layer = Layer(service.plugin.indexes)
         members = None if trusted else Members.of(service)
-        _rows(layer, said["rows"], members, f"{place}.rows")
+        if members is not None and "Caller" not in said["rows"]:
+            raise Unreadable(f"{place}.rows.Caller", f"is missing; list who may call {name}, or [] if nobody may.")
+        yield from _rows(layer, said["rows"], members, f"{place}.rows")
         if members is not None:
-            _parents(layer, members, f"{place}.rows")
-        _reorder(layer, said["order"], f"{place}.order")
+            yield from _parents(layer, said["rows"], members, f"{place}.rows")
+        yield from _reorder(layer, said["order"], f"{place}.order")
         worlds[name] = Held(layer, said["refusals"], processing)
-        callers[name] = _callers(layer, service, f"{place}.rows.Caller")
+        callers[name] = yield from _callers(layer, service, f"{place}.rows.Caller")
+    if not any(callers.values()):
+        raise Unreadable("apis", "nobody could call any of them; list one caller at least, in rows.Caller of its API.")
     return Portable(document["scenario"], document["seed"], now, document["running"], worlds, callers)
 
 
@@ -161,9 +178,11 @@ def _members(value: Any, kinds: Mapping[str, type], place: str) -> None:
             raise Unreadable(f"{dot}{name}", f"must be {what[kind]}.")
 
 
-def _rows(layer: Layer, said: Mapping[str, Any], members: Members | None, above: str) -> None:
+def _rows(layer: Layer, said: Mapping[str, Any], members: Members | None, above: str) -> Portions[None]:
     for entity, records in said.items():
         place = f"{above}.{entity[:80]}"
+        if members is not None and (mend := members.unknown(entity)):
+            raise Unreadable(place, mend)
         if type(records) is not list or len(records) > MOST:
             raise Unreadable(place, f"must be a list of at most {MOST} records.")
         for number, each in enumerate(records):
@@ -179,6 +198,7 @@ def _rows(layer: Layer, said: Mapping[str, Any], members: Members | None, above:
             except Unreadable as error:
                 raise Unreadable(f"{at_}.{error.place}".rstrip("."), str(error)) from None
             layer.set(entity, record["id"], Row(record))
+            yield
 
 
 def _check(layer: Layer, members: Members, entity: str, record: Record) -> None:
@@ -188,9 +208,9 @@ def _check(layer: Layer, members: Members, entity: str, record: Record) -> None:
             raise Unreadable(path, "must be a text.")
 
 
-def _parents(layer: Layer, members: Members, above: str) -> None:
+def _parents(layer: Layer, entities: Iterable[str], members: Members, above: str) -> Portions[None]:
     """See that what lies below another does."""
-    for entity in layer.entities():
+    for entity in entities:
         parents = members.parents(entity)
         for number, row in enumerate(layer.all(entity) if parents else ()):
             ids = {parent: at(row.record, path) for parent, path in parents.items()}
@@ -199,26 +219,32 @@ def _parents(layer: Layer, members: Members, above: str) -> None:
                     raise Unreadable(f"{above}.{entity}[{number}].{parents[parent]}", f"there is no {parent} {id!r}.")
             if all(id is None for id in ids.values()):
                 raise Unreadable(f"{above}.{entity}[{number}]", f"names no {' or '.join(parents)} that it lies below.")
+            yield
 
 
-def _reorder(layer: Layer, said: Sequence[Any], above: str) -> None:
+def _reorder(layer: Layer, said: Sequence[Any], above: str) -> Portions[None]:
     for number, each in enumerate(said):
         place = f"{above}[{number}]"
         _members(each, {"entity": str, "member": str, "value": str, "ids": list}, place)
-        if each["member"] not in layer.indexes.get(each["entity"], ()):
-            raise Unreadable(place, "no list is made by that member.")
+        entity, lists = each["entity"][:80], layer.indexes.get(each["entity"])
+        if lists is None:
+            raise Unreadable(f"{place}.entity", f"no lists of {entity!r}; {scenario.nearest(entity, layer.indexes)}")
+        if each["member"] not in lists:
+            mend = scenario.nearest(each["member"][:80], lists)
+            raise Unreadable(f"{place}.member", f"no list of {entity} by {each['member'][:80]!r}; {mend}")
         if not all(isinstance(id, str) for id in each["ids"]):
             raise Unreadable(f"{place}.ids", "must be a list of ids.")
         try:
             layer.reorder(each["entity"], each["member"], each["value"], each["ids"])
         except ValueError as error:
             raise Unreadable(f"{place}.ids", f"{error}.") from None
+        yield
 
 
 _TEXTS = {"name", "token", "role", "account", "token_id", "api"}
 
 
-def _callers(layer: Layer, service: Service, above: str) -> dict[str, Caller]:
+def _callers(layer: Layer, service: Service, above: str) -> Portions[dict[str, Caller]]:
     made: dict[str, Caller] = {}
     names = {each.name for each in fields(Caller)}
     for number, row in enumerate(layer.all("Caller")):
@@ -242,18 +268,64 @@ def _callers(layer: Layer, service: Service, above: str) -> dict[str, Caller]:
         if not caller.token.isascii() or not caller.token.isprintable() or set(" @") & set(caller.token):
             raise Unreadable(f"{place}.token", "must be letters, digits and signs without space or @.")
         made[caller.token] = caller
+        yield
+    return made
+
+
+def laying(portable: Portable, base: Base) -> Portions[Portable]:
+    """The same over the seeds of a base, if it began there: what is as the seed has it is the seed's own."""
+    if not _began(portable, base):
+        return portable
+    worlds = {}
+    for api, held in portable.worlds.items():
+        layer = yield from _over(base.worlds[api]._seed[0].layer, held.layer)
+        worlds[api] = replace(held, layer=layer)
+    return replace(portable, worlds=worlds, base=base)
+
+
+def _began(portable: Portable, base: Base) -> bool:
+    """Whether reset leads from there back to the base."""
+    first = next(iter(base.worlds.values()))
+    return (base.scenario, first.seed, base.callers) == (portable.scenario, portable.seed, portable.callers)
+
+
+def _over(seed: Layer, layer: Layer) -> Portions[Layer]:
+    """What a layer shows as one over a seed, which holds only what is not as it is there."""
+    made = Layer(seed.indexes, seed)
+    entities = sorted({*seed.entities(), *layer.entities()})
+    for entity in entities:
+        for row in seed.all(entity):
+            if layer.row(entity, row.record["id"]) is None:
+                made.remove(entity, row.record["id"])
+            yield
+        for row in layer.all(entity):
+            old = seed.get(entity, row.record["id"])
+            if old is None or not is_same(old, row.record):
+                made.set(entity, row.record["id"], row)
+            yield
+        for path in (EVERY, *seed.indexes.get(entity, ())):
+            values: dict[Any, None] = {}
+            for row in layer.all(entity):
+                values[None if path == EVERY else at(row.record, path)] = None
+                yield
+            for value in values:
+                ids = [row.record["id"] for row in layer.where(entity, path, value)]
+                if ids != [row.record["id"] for row in made.where(entity, path, value)]:
+                    made.reorder(entity, path, value, ids)
+                yield
     return made
 
 
 def adopt(sandbox: Sandbox, portable: Portable) -> None:
     """Have the sandbox be what a document says.
 
-    Where its seed and its callers are those of the sandbox, reset leads back to the sandbox's own seed as before. Else
-    the document is a scenario of its own, and reset leads back to it as it came.
+    Where its scenario, seed and callers are those of the sandbox, reset leads back to the sandbox's own seed as before.
+    Else the document is a scenario of its own, and reset leads back to it as it came.
     """
-    worlds = sandbox.worlds
-    first = next(iter(worlds.values()))
-    if (first.seed, sandbox.base.callers) != (portable.seed, portable.callers):
+    if portable.base is not sandbox.base:
+        # Not laid over the seed yet, or the sandbox was given another one since.
+        portable = at_once(laying(portable, sandbox.base))
+    if portable.base is not sandbox.base:
         sandbox.reset(based(sandbox, portable))
     set_clock(sandbox.clock, portable.now, running=portable.running)
     for api, world in sandbox.worlds.items():

@@ -14,6 +14,7 @@ from mockserver.auth import Caller
 from mockserver.domain.errors import Invalid, Refusal
 from mockserver.exchange import Exchange
 from mockserver.portable import Portable, based
+from mockserver.portions import Portions, at_once
 from mockserver.reply import Reply
 from mockserver.sandboxes import Sandbox, Side
 from mockserver.service import Endpoint
@@ -26,19 +27,32 @@ _NOTHING = Row({})
 Params = Mapping[str, str]
 
 
+JOBS = 10_000
+"""Of the background work that is due, how many jobs are done before reading."""
+
+
 def rehearse(portable: Portable, sandbox: Sandbox) -> None:
     """See that whatever a caller may read there can be read. Raises Invalid."""
+    at_once(rehearsing(portable, sandbox))
+
+
+def rehearsing(portable: Portable, sandbox: Sandbox) -> Portions[None]:
+    """`rehearse`, in portions."""
     # A copy: background work that is due runs before anything is read, and must not have run in the world that comes.
     stage = Sandbox("rehearsal", based(sandbox, portable), sandbox.services)
     for api, side in stage.sides.items():
-        try:
-            side.world.settle()
-        except Exception as failure:
-            raise _unfit(f"apis.{api}.rows.Job", "background work that is due", failure) from None
+        for _ in range(JOBS):
+            try:
+                ran = side.world.run(side.world._is_due, limit=1)
+            except Exception as failure:
+                raise _unfit(f"apis.{api}.rows.Job", "background work that is due", failure) from None
+            if not ran:
+                break
+            yield
         callers = _callers(stage, side)
         for endpoint in side.service.endpoints.values():
             if endpoint.operation.method == "GET":
-                _Reading(stage, side, endpoint).run(callers)
+                yield from _Reading(stage, side, endpoint).run(callers)
 
 
 def _callers(stage: Sandbox, side: Side) -> list[Caller]:
@@ -58,14 +72,19 @@ class _Reading:
         self._declared = {each["name"]: each.get("schema", {}) for each in endpoint._declared}
         self._place = f"apis.{side.service.api.name}.rows.{self._operation.entity}"
 
-    def run(self, callers: Sequence[Caller]) -> None:
+    def run(self, callers: Sequence[Caller]) -> Portions[None]:
         files = ["*/*"] if self._operation.does == "download" else self._endpoint.offers[1:]
         for params in self._params():
             for caller in callers:
                 self._try(params, caller, None)
+                yield
             # A file is drawn once, by the first who may have it: that takes far longer than anything else.
             for accept in files:
-                any(self._try(params, caller, accept) for caller in callers)
+                for caller in callers:
+                    has_it = self._try(params, caller, accept)
+                    yield
+                    if has_it:
+                        break
 
     def _try(self, params: Params, caller: Caller, accept: str | None) -> bool:
         """Whether the caller may read it. Raises Invalid if it cannot be read."""

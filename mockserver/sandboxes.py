@@ -212,11 +212,13 @@ class Sandboxes:
         """Forget a sandbox and all that was done in it. Raises NotFound, Conflict for the default one."""
         if self.find(name) is self.default:
             raise Conflict("the default sandbox stays; reset it instead.")
-        del self._named[name]
+        self._named.pop(name).faults.clear()  # whose calls wait no longer
 
     def clear(self) -> int:
         """Forget all but the default one; how many there were."""
         count = len(self._named)
+        for each in self._named.values():
+            each.faults.clear()
         self._named.clear()
         return count
 

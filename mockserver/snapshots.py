@@ -6,18 +6,21 @@ what happens from here on lies in a layer above it. Reset keeps the snapshots; t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from mockserver.clock import Clock
-from mockserver.domain.errors import Conflict, NotFound
+from mockserver.domain.errors import Conflict, Invalid, NotFound
 from mockserver.sandboxes import Base, Sandbox
 from mockserver.world import Held
 
 MOST = 100
 """Snapshots of one sandbox."""
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", re.ASCII)
+_MEND = "say 1 to 64 letters and digits, with - . _ between them: before-close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,11 @@ class Snapshots:
         yield from self._named.values()
 
     def take(self, sandbox: Sandbox, name: str) -> Snapshot:
-        """Keep the sandbox as it is now. Raises Conflict if there is one of that name, or room for no more."""
+        """Keep the sandbox as it is now. Raises Invalid, Conflict if there is one of that name or room for no more."""
+        if _NAME.fullmatch(name) is None:
+            raise Invalid(
+                f"name: {name[:80]!r} names no snapshot; {_MEND}.", {"name": [f"{_MEND[0].upper()}{_MEND[1:]}."]}
+            )
         if name in self._named:
             raise Conflict(f"there is a snapshot {name} already; delete it, or take another name.")
         if len(self._named) >= MOST:

@@ -13,6 +13,8 @@ from typing import Any
 from mockserver.buckets import Bucket
 
 Record = Mapping[str, Any]
+Replaced = Mapping[str, Mapping[str, "Row | None"]]
+"""By entity and id: the row that was there before a change, or None"""
 EVERY = ""
 """As an index path: the bucket of all rows of an entity."""
 HIGHEST = 16
@@ -74,20 +76,24 @@ class Layer:
     A bucket is copied from the layer below when it first changes here, so that reading one never merges two.
     """
 
-    __slots__ = ("_buckets", "_rows", "below", "indexes")
+    __slots__ = ("_buckets", "_rows", "_watched", "below", "indexes")
 
     def __init__(self, indexes: Mapping[str, Sequence[str]], below: Layer | None = None) -> None:
         self.indexes = indexes
         self.below = below
         self._rows: dict[str, dict[str, Row | None]] = {}
         self._buckets: dict[Place, Bucket] = {}
+        self._watched: set[str] = set()
 
     def row(self, entity: str, id: str) -> Row | None:
         """The stored version of a record, or None if there is none."""
-        rows = self._rows.get(entity)
-        if rows is not None and id in rows:
-            return rows[id]
-        return None if self.below is None else self.below.row(entity, id)
+        layer: Layer | None = self
+        while layer is not None:
+            rows = layer._rows.get(entity)
+            if rows is not None and id in rows:
+                return rows[id]
+            layer = layer.below
+        return None
 
     def get(self, entity: str, id: str) -> Record | None:
         """A record by id, or None."""
@@ -141,8 +147,12 @@ class Layer:
             layer = layer.below
         return Bucket()
 
-    def owned(self, place: Place) -> Bucket:
-        """The bucket at a place as this layer has it, of its own, so that it hears of each change here."""
+    def watched(self, place: Place) -> Bucket:
+        """The bucket at a place as this layer has it, which hears of each change here."""
+        self._watched.add(place[0])
+        return self._owned(place)
+
+    def _owned(self, place: Place) -> Bucket:
         bucket = self._buckets.get(place)
         if bucket is None:
             bucket = self._buckets[place] = Bucket(self.below.bucket(place) if self.below is not None else ())
@@ -205,29 +215,47 @@ class Layer:
         self._rows.setdefault(entity, {})  # from here on this layer shows them otherwise than those below
         self._buckets[entity, path, value] = Bucket(ids)
 
-    def absorb(self, changes: Changes) -> None:
-        """Take over what a unit of work changed: its commit."""
-        for entity, id, row in changes.changed():
-            self.set(entity, id, row)
+    def absorb(self, changes: Changes) -> Replaced:
+        """Take over what a unit of work changed: its commit. What was there before."""
+        return {
+            entity: {id: self.set(entity, id, row) for id, row in rows.items()} for entity, rows in changes.rows.items()
+        }
 
-    def set(self, entity: str, id: str, row: Row | None) -> None:
-        """Store a version as it is, or forget it."""
+    def set(self, entity: str, id: str, row: Row | None) -> Row | None:
+        """Store a version as it is, or forget it. What was there before."""
         old = self.row(entity, id)
         if self.below is None and row is None:
             self._rows.get(entity, {}).pop(id, None)
         else:
             self._rows.setdefault(entity, {})[id] = row
-        for path in (EVERY, *self.indexes.get(entity, ())):
-            before, after = _place(entity, path, old), _place(entity, path, row)
+        if (old is None) is not (row is None):
+            self._move(entity, EVERY, None, id, row)
+        elif old is not None and row is not None and entity in self._watched:
+            self._change((entity, EVERY, None), old, row)
+        for path in self.indexes.get(entity, ()):
+            before = None if old is None else at(old.record, path)
+            after = None if row is None else at(row.record, path)
             # A row keeps its place in a bucket as long as its value stays, so lists keep their order.
             if before != after:
                 if before is not None:
-                    self.owned(before).remove(id)
-                if after is not None and row is not None:
-                    self.owned(after).append(id, row.record)
-            elif after is not None and (own := self._buckets.get(after)) is not None:
-                assert old is not None and row is not None, "both have a place"
-                own.change(old.record, row.record)
+                    self._move(entity, path, before, id, None)
+                if after is not None:
+                    self._move(entity, path, after, id, row)
+            elif old is not None and row is not None and entity in self._watched:
+                self._change((entity, path, after), old, row)
+        return old
+
+    def _move(self, entity: str, path: str, value: Any, id: str, row: Row | None) -> None:
+        """Have a row come into a bucket, or go out of it where there is none."""
+        bucket = self._owned((entity, path, value))
+        if row is None:
+            bucket.remove(id)
+        else:
+            bucket.append(id, row.record)
+
+    def _change(self, place: Place, old: Row, row: Row) -> None:
+        if (own := self._buckets.get(place)) is not None:
+            own.change(old.record, row.record)
 
     def _listed(self, entity: str, bucket: Iterable[str]) -> Iterator[Row]:
         for id in bucket:
@@ -236,24 +264,15 @@ class Layer:
                 yield row
 
 
-def _place(entity: str, path: str, row: Row | None) -> Place | None:
-    """The bucket of an index that a row is in, if it is in one."""
-    if row is None:
-        return None
-    if path == EVERY:
-        return (entity, EVERY, None)
-    value = at(row.record, path)
-    return None if value is None else (entity, path, value)
-
-
 class Changes:
     """What one unit of work changes, over a layer that it does not touch until it is absorbed."""
 
-    __slots__ = ("_rows", "below")
+    __slots__ = ("below", "rows")
 
     def __init__(self, below: Layer) -> None:
         self.below = below
-        self._rows: dict[str, dict[str, Row | None]] = {}
+        self.rows: dict[str, dict[str, Row | None]] = {}
+        """By entity and id: the new version, or None of what is removed"""
 
     @property
     def indexes(self) -> Mapping[str, Sequence[str]]:
@@ -262,11 +281,11 @@ class Changes:
 
     def level(self, entity: str) -> Layer | None:
         """The lowest layer that shows the rows of an entity as this does; None where it changes some itself."""
-        return None if entity in self._rows else self.below.level(entity)
+        return None if entity in self.rows else self.below.level(entity)
 
     def row(self, entity: str, id: str) -> Row | None:
         """The stored version of a record, or None if there is none."""
-        rows = self._rows.get(entity)
+        rows = self.rows.get(entity)
         if rows is not None and id in rows:
             return rows[id]
         return self.below.row(entity, id)
@@ -278,36 +297,36 @@ class Changes:
 
     def put(self, entity: str, record: Record) -> None:
         """Store a new version of a record, by its `id`."""
-        rows = self._rows.get(entity)
+        rows = self.rows.get(entity)
         if rows is None:
-            rows = self._rows[entity] = {}
+            rows = self.rows[entity] = {}
         rows[record["id"]] = Row(record)
 
     def remove(self, entity: str, id: str) -> None:
         """Forget a record."""
-        self._rows.setdefault(entity, {})[id] = None
+        self.rows.setdefault(entity, {})[id] = None
 
     def all(self, entity: str) -> Iterator[Row]:
         """Every row of an entity."""
-        own = self._rows.get(entity)
+        own = self.rows.get(entity)
         found = self.below.all(entity)
         return found if not own else self._merged(entity, found, own, lambda row: True)
 
     def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
         """The rows whose indexed member `path` equals `value`. KeyError if it is not indexed."""
-        own = self._rows.get(entity)
+        own = self.rows.get(entity)
         found = self.below.where(entity, path, value)
         return found if not own else self._merged(entity, found, own, lambda row: at(row.record, path) == value)
 
     def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
         """How many rows `all` or `where` would give."""
-        if not self._rows.get(entity):
+        if not self.rows.get(entity):
             return self.below.count(entity, path, value)
         return sum(1 for _ in (self.all(entity) if path == EVERY else self.where(entity, path, value)))
 
     def changed(self) -> Iterator[tuple[str, str, Row | None]]:
         """(entity, id, row or None if removed) of everything that changed."""
-        for entity, rows in self._rows.items():
+        for entity, rows in self.rows.items():
             for id, row in rows.items():
                 yield entity, id, row
 

@@ -46,6 +46,18 @@ def tagged(value: Any) -> Any:
     raise TypeError(f"a record holds a {kind.__name__}, which has no form in JSON")
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether `tagged` says the same of two values, to the order of members and the digits of amounts."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind is dict:
+        return list(one) == list(other) and all(is_same(each, other[name]) for name, each in one.items())
+    if kind is list or kind is tuple:
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return str(one) == str(other) if kind is Decimal or kind is float else bool(one == other)
+
+
 def untagged(value: Any, place: str = "") -> Any:
     """What `tagged` was given. Raises Unreadable for what it would never give."""
     kind = type(value)

@@ -288,7 +288,7 @@ class Work:
 
     def commit(self) -> None:
         """Keep what was done. On a standing clock one millisecond passes, if anything changed."""
-        if next(self.layer.changed(), None) is not None:
+        if self.layer.rows:
             self.world.keep(self.layer)
         self.world.commits += 1
         self.world.waiting |= self._waits

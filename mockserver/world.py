@@ -12,7 +12,7 @@ from typing import Any
 
 from mockserver.clock import Clock
 from mockserver.domain.errors import Refusal
-from mockserver.store import Changes, Layer, Record, Row
+from mockserver.store import Changes, Layer, Record, Replaced
 from mockserver.work import Actor, Work, Workflows
 from specs.tables import Api
 
@@ -98,7 +98,7 @@ class World:
         """How many requests were refused: what trace ids are told apart by"""
         self.turns = 0
         """How often the world became another as a whole: by reset, restore or import"""
-        self.replaced: dict[tuple[str, str], Row | None] = {}
+        self.replaced: Replaced = {}
         """What the rows that the last change has made were before: a stale reading shows them again"""
         self.prepared: dict[tuple[str, str], Any] = {}
         """What was worked out ahead for a record, by whose code it is used; forgotten when the world becomes another"""
@@ -165,10 +165,9 @@ class World:
         """Make changes, whole or not at all. ticks: a millisecond passes on a standing clock"""
         if self.keeper is not None:
             self.keeper(self, changes, ticks)
+        replaced = self.layer.absorb(changes)
         if ticks:
-            self.replaced = {(entity, id): self.layer.row(entity, id) for entity, id, _ in changes.changed()}
-        self.layer.absorb(changes)
-        if ticks:
+            self.replaced = replaced
             self.clock.tick()
 
     def work(self, actor: Actor = SYSTEM) -> Work:

@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mockserver import MockServer, create_app, faults
+from mockserver import MockServer, create_app, fault_kinds, faults
 from mockserver.clock import Clock
 from mockserver.domain.errors import Conflict
-from mockserver.faults import Faults, Strike, deliver
+from mockserver.faults import Faults
 from mockserver.reply import Reply
+from mockserver.strikes import Strike, Switch, deliver
 from tests.credits_stage import STAGING
 from tests.driver import BASE, Answer, Client
 from tests.fingerprint import fingerprint
@@ -50,6 +52,11 @@ def call(faults: Faults, operation: str = "listJournals", method: str = "GET", c
 def pattern(faults: Faults, calls: int = 60) -> list[tuple[str, ...]]:
     """Which rules strike each of so many calls."""
     return [() if (strike := call(faults)) is None else tuple(strike.rules) for _ in range(calls)]
+
+
+@cache
+def everything() -> MockServer:
+    return create_app()
 
 
 # Which calls are struck
@@ -88,7 +95,6 @@ def test_what_a_rule_strikes_does_not_hang_on_other_rules_or_calls_of_others() -
 def test_about_the_share_of_the_calls_is_struck() -> None:
     struck = sum(map(bool, pattern(made({"kind": "drop", "share": 0.2}), 2_000)))
     assert 320 < struck < 480
-    assert not any(pattern(made({"kind": "drop", "share": 0})))
 
 
 def test_so_many_calls_are_spared_and_so_many_struck() -> None:
@@ -198,7 +204,7 @@ def test_there_is_room_for_so_many_rules_and_so_many_bytes() -> None:
     full = made(*[{"kind": "drop"}] * faults.MOST)
     with pytest.raises(Conflict, match=r"^there are 100 faults already; switch some off"):
         full.add({"kind": "drop"})
-    heavy = made(*[{"kind": "status", "status": 500, "body": "x" * faults.BODY}] * 10)
+    heavy = made(*[{"kind": "status", "status": 500, "body": "x" * fault_kinds.BODY}] * 10)
     with pytest.raises(Conflict, match="together may have 1000000 bytes"):
         heavy.add({"kind": "status", "status": 500, "body": "x"})
     heavy.drop("fault-3")
@@ -206,6 +212,13 @@ def test_there_is_room_for_so_many_rules_and_so_many_bytes() -> None:
 
 
 # By the server's own API
+
+
+@pytest.fixture
+def box(app: MockServer, vendor: Client) -> Iterator[Client]:
+    """A client in a sandbox of this test's own."""
+    yield Client(app, f"{app.token('vendor')}@own")
+    assert vendor.delete("//__mock__/sandboxes/own").status == 204
 
 
 def on(client: Client, **rule: Any) -> Answer:
@@ -300,13 +313,31 @@ def test_the_pages_of_the_server_itself_meet_no_fault(vendor: Client) -> None:
         ("caller", {"kind": "drop", "caller": "nobody-known"}),
         ("caller", {"kind": "drop", "caller": "*a" * 50}),
         ("method", {"kind": "drop", "method": "get"}),
+        ("method", {"kind": "drop", "method": "PATCH"}),
+        ("method", {"kind": "drop", "operation": "list*", "method": "POST"}),
+        ("kind", {"kind": "stale", "operation": "createJournal"}),
+        ("kind", {"kind": "stale", "method": "POST"}),
+        ("kind", {"kind": "stale", "operation": "*", "method": "DELETE"}),
+        ("operation", {"kind": "drop", "operation": "fetchCredits"}),
+        ("caller", {"kind": "drop", "caller": "auditor"}),
+        ("share", {"kind": "drop", "share": 0}),
         ("share", {"kind": "drop", "share": 1.1}),
         ("after", {"kind": "drop", "after": 0.5}),
         ("count", {"kind": "drop", "count": 0}),
         ("from", {"kind": "drop", "from": "tomorrow"}),
         ("from", {"kind": "drop", "from": "9999-12-31T23:59:59-23:59"}),
         ("until", {"kind": "drop", "from": "2026-03-17", "until": "2026-03-17"}),
+        ("until", {"kind": "drop", "until": "2026-03-16T09:00:00Z"}),
+        ("from", {"kind": "drop", "from": "2200-01-01"}),
         ("stays", {"kind": "drop", "stays": "yes"}),
+        ("kind", {"kind": "rate-limit", "calls": 1}),
+        ("kind", {"kind": "rate-limit", "window": 60}),
+        ("kind", {"kind": "rate-limit", "shared": True}),
+        ("calls", {"kind": "drop", "calls": 1, "window": 60}),
+        ("calls", {"kind": "rate-limit", "calls": 0, "window": 60}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 0}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 1e99}),
+        ("window", {"kind": "rate-limit", "calls": 1, "window": 0.5}),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: str, rule: Mapping[str, Any]) -> None:
@@ -322,8 +353,25 @@ def test_a_rule_that_cannot_be_is_refused_with_its_place(vendor: Client, place: 
     [
         ({"kind": "latency", "status": 503}, "Status: a fault of the kind latency has no such member; it has seconds"),
         ({"kind": "latency"}, "Kind: latency wants seconds, or least and most."),
-        ({"kind": "drop", "operation": "listJurnals"}, "Operation: no operation is 'listJurnals'; did you mean"),
+        (
+            {"kind": "drop", "operation": "listJurnals"},
+            "Operation: no operation of billing is 'listJurnals'; did you mean listJournals?",
+        ),
         ({"kind": "drop", "api": "biling"}, "Api: 'biling' is not served; did you mean billing?"),
+        ({"kind": "drop", "caller": "vendr"}, "Caller: no caller of billing is 'vendr'; did you mean vendor?"),
+        (
+            {"kind": "drop", "operation": "createJournal", "method": "GET"},
+            "Method: the operations of the rule are POST, not GET; say one of these, or leave it out.",
+        ),
+        (
+            {"kind": "stale", "operation": "createJournal"},
+            "Kind: stale strikes GET alone, and the operations of the rule are POST; name others.",
+        ),
+        (
+            {"kind": "drop", "until": "2026-03-16T10:00:00+01:00"},
+            "Until: 2026-03-16T09:00:00.000Z is past, the clock of the sandbox shows 2026-03-16T09:00:00.000Z; say",
+        ),
+        ({"kind": "rate-limit", "calls": 5}, "Kind: rate-limit wants nothing, or calls and window, or calls and"),
         ({"kind": "drop", "from": "noon"}, "From: must be a date-time, such as 2026-03-31T09:00:00Z, or a date."),
     ],
 )
@@ -331,12 +379,96 @@ def test_a_refusal_tells_the_mend(vendor: Client, rule: Mapping[str, Any], mend:
     assert mend in vendor.post("//__mock__/faults", rule).json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        # Each is there, but not where the rest of the rule is.
+        ({"operation": "listJournals", "api": "credits"}, "operation"),
+        ({"operation": "listJournals", "caller": "auditor"}, "caller"),
+        ({"api": "accounts", "method": "PUT"}, "method"),
+    ],
+)
+def test_the_parts_of_a_rule_must_meet_in_one_call(rule: Mapping[str, Any], place: str) -> None:
+    caller = Client(everything(), "vendor-token@meet")
+    answer = caller.post("//__mock__/faults", {"kind": "drop", **rule})
+    assert (answer.status, list(answer.json["errors"])) == (400, [place])
+
+
+def test_what_may_strike_is_not_refused_for_a_part_that_does_not() -> None:
+    caller = Client(everything(), "vendor-token@may")
+    on(caller, kind="stale", operation="*Journal")
+    on(caller, kind="drop", caller="*", method="PATCH")
+    on(caller, kind="drop", operation="*redit*", caller="a*")
+
+
+@pytest.mark.parametrize(
+    ("rule", "warning"),
+    [
+        ({"kind": "drop", "from": "2026-03-17"}, "The clock stands at 2026-03-16T09:00:00.000Z, before `from`; POST"),
+        (
+            {"kind": "drop", "until": "2026-03-16", "stays": True},
+            "The clock shows 2026-03-16T09:00:00.000Z, not before `until`; POST /__mock__/reset",
+        ),
+        ({"kind": "rate-limit", "calls": 9, "window": 60}, "so that no window of calls ends by itself; POST"),
+        ({"kind": "drop", "caller": "exp*"}, "The token of expired has expired, so that nobody knows who calls"),
+        ({"kind": "drop"}, None),
+        ({"kind": "drop", "from": "2026-03-16"}, None),
+        ({"kind": "drop", "until": "2026-03-17"}, None),
+        ({"kind": "rate-limit"}, None),
+        ({"kind": "drop", "caller": "*"}, None),
+    ],
+)
+def test_a_rule_that_cannot_strike_as_things_are_is_there_with_a_warning(
+    box: Client, rule: Mapping[str, Any], warning: str | None
+) -> None:
+    told = on(box, **rule).json.get("warning")
+    assert told is None if warning is None else warning in told
+    assert "warning" not in box.get("//__mock__/faults").json["faults"][0]
+
+
+def test_a_running_clock_comes_to_every_window_by_itself(box: Client) -> None:
+    assert box.put("//__mock__/clock", {"running": True}).status == 200
+    for rule in (
+        {"kind": "latency", "seconds": 1, "from": "2026-03-17"},
+        {"kind": "rate-limit", "calls": 9, "window": 9},
+    ):
+        assert "warning" not in on(box, **rule).json
+
+
+LISTS = {"kind": "drop", "operation": "list*"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "warned"),
+    [
+        (LISTS, {"operation": "listJournals"}, True),
+        (LISTS, {"operation": "list*", "method": "GET", "caller": "vendor"}, True),
+        ({"kind": "status", "status": 500, "caller": "v*"}, {"caller": "vendor"}, True),
+        ({"kind": "rate-limit"}, {"share": 0.5}, True),
+        (LISTS, {}, False),
+        (LISTS, {"operation": "*Journals"}, True),
+        (LISTS, {"operation": "*Journal*"}, False),
+        (LISTS | {"caller": "vendor"}, {"operation": "listJournals"}, False),
+        (LISTS | {"caller": "vendor"}, {"operation": "listJournals", "caller": "*"}, False),
+        (LISTS | {"share": 0.9}, {"operation": "listJournals"}, False),
+        (LISTS | {"count": 1}, {"operation": "listJournals"}, False),
+        (LISTS | {"after": 1}, {"operation": "listJournals"}, False),
+        (LISTS | {"from": "2026-03-17"}, {"operation": "listJournals"}, False),
+        (LISTS | {"until": "2026-03-17"}, {"operation": "listJournals"}, False),
+        ({"kind": "rate-limit", "calls": 1, "window": 60}, {"operation": "listJournals"}, False),
+        ({"kind": "latency", "seconds": 1}, {"operation": "listJournals"}, False),
+        ({"kind": "stale"}, {"operation": "createJournal"}, False),
+    ],
+)
+def test_a_rule_that_stands_behind_another_is_there_with_a_warning(
+    vendor: Client, first: Mapping[str, Any], then: Mapping[str, Any], warned: bool
+) -> None:
+    on(vendor, **first)
+    told = on(vendor, kind="status", status=503, **then).json.get("warning", "")
+    assert told.startswith("fault-1 strikes each of its calls first; DELETE /__mock__/faults/fault-1") is warned
+
+
 # What a caller sees
-
-
-@cache
-def everything() -> MockServer:
-    return create_app()
 
 
 PAGES = {
@@ -394,6 +526,127 @@ def test_a_rate_limit_says_when_to_come_again(vendor: Client) -> None:
     on(vendor, kind="rate-limit", retryAfter=30, after=1)
     assert [vendor.get("/journals").status for _ in range(2)] == [200, 429]
     assert vendor.get("/journals").headers["retry-after"] == "30"
+    vendor.delete("//__mock__/faults")
+    on(vendor, kind="rate-limit")
+    assert vendor.get("/journals").headers["retry-after"] == "1"
+
+
+def limited(calls: int = 2, window: int = 60, **more: Any) -> Mapping[str, Any]:
+    return {"kind": "rate-limit", "calls": calls, "window": window, **more}
+
+
+def retry(faults: Faults, caller: str = "vendor") -> str | None:
+    """When a call is to come again; None where it passes."""
+    strike = call(faults, caller=caller)
+    return None if strike is None or strike.reply is None else strike.reply.headers["Retry-After"]
+
+
+def test_so_many_calls_of_each_caller_pass_in_a_window_of_the_clock(vendor: Client, operations: Client) -> None:
+    on(vendor, **limited(operation="listJournals"))
+    assert [vendor.get("/journals").status for _ in range(4)] == [200, 200, 429, 429]
+    assert operations.get("/journals").status == 200
+    assert vendor.get(DRAFT).status == 200
+    assert vendor.get("/journals").headers["retry-after"] == "60"
+    vendor.post("//__mock__/clock/advance", {"seconds": 20.5})
+    assert vendor.get("/journals").headers["retry-after"] == "40"
+    vendor.post("//__mock__/clock/advance", {"seconds": 39})
+    assert vendor.get("/journals").headers["retry-after"] == "1"
+    vendor.post("//__mock__/clock/advance", {"seconds": 1})
+    assert [vendor.get("/journals").status for _ in range(3)] == [200, 200, 429]
+    assert vendor.get("/journals").headers["retry-after"] == "60"
+
+
+def test_callers_share_one_limit_where_the_rule_says_so(vendor: Client, operations: Client) -> None:
+    on(vendor, **limited(3, shared=True))
+    assert [each.get("/journals").status for each in (vendor, operations) * 2] == [200, 200, 200, 429]
+
+
+def test_a_limit_that_a_call_exceeds_leaves_it_undone(vendor: Client) -> None:
+    on(vendor, **limited(1, method="POST"))
+    total = vendor.get("/journals").json["$meta"]["pagination"]["total"]
+    assert [vendor.post("/journals", NEW).status for _ in range(3)] == [201, 429, 429]
+    assert vendor.get("/journals").json["$meta"]["pagination"]["total"] == total + 1
+
+
+def test_a_window_begins_with_the_first_call_of_each() -> None:
+    clock = Clock(START)
+    faults = Faults(1, clock)
+    faults.add(limited(1))
+    assert retry(faults) is None
+    clock.advance(timedelta(seconds=45))
+    assert (retry(faults, "client"), retry(faults, "client"), retry(faults)) == (None, "60", "15")
+    clock.advance(timedelta(seconds=15))
+    assert (retry(faults), retry(faults, "client"), retry(faults)) == (None, "45", "60")
+    clock.advance(timedelta(hours=1))
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+@given(window=st.integers(1, 100), steps=st.lists(st.integers(0, 40_000), min_size=1, max_size=30), runs=st.booleans())
+def test_whoever_comes_again_when_told_to_passes_and_no_second_sooner(
+    window: int, steps: list[int], runs: bool
+) -> None:
+    elapsed = 0.0
+
+    def passed() -> Clock:
+        clock = Clock(START, running=runs, elapsed=lambda: elapsed)
+        if not runs:
+            clock.advance(timedelta(seconds=elapsed))
+        return clock
+
+    faults = Faults(1, passed())
+    faults.add(limited(1, window))
+    for step in steps:
+        elapsed += step / 1000
+        faults._clock = passed() if not runs else faults._clock
+        if (told := retry(faults)) is not None:
+            assert 1 <= int(told) <= window
+            elapsed += int(told) - 1
+            faults._clock = passed() if not runs else faults._clock
+            assert retry(faults) == "1"
+            elapsed += 1
+            faults._clock = passed() if not runs else faults._clock
+            assert retry(faults) is None
+
+
+def test_a_clock_that_is_set_back_leaves_the_window() -> None:
+    clock = Clock(START)
+    faults = Faults(1, clock)
+    clock.advance(timedelta(days=1))
+    faults.add(limited(1))
+    assert (retry(faults), retry(faults)) == (None, "60")
+    clock.restart(START)
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+def test_a_limit_leaves_what_other_rules_draw_as_it_is_and_counts_what_they_strike() -> None:
+    drawn = {"kind": "latency", "seconds": 1, "share": 0.5}
+    alone = pattern(made({"kind": "drop", "operation": "none*"}, drawn))
+    beside = pattern(made(limited(40), drawn))
+    assert beside == alone[:40] + [("fault-1",)] * 20
+    assert [each[:1] == ("fault-1",) for each in pattern(made(drawn, limited(5)))] == [
+        bool(each) for each in pattern(made(drawn))
+    ]
+    struck = pattern(made({"kind": "drop", "count": 4}, limited(5)), 8)
+    assert struck == [("fault-1",)] * 4 + [()] + [("fault-2",)] * 3
+
+
+def test_a_limit_that_stays_begins_anew_with_a_reset() -> None:
+    faults = made(limited(1, stays=True))
+    assert (retry(faults), retry(faults)) == (None, "60")
+    faults.reset()
+    assert (retry(faults), retry(faults)) == (None, "60")
+
+
+def test_a_limit_may_tell_another_time_and_strike_only_so_often() -> None:
+    faults = made(limited(1, retryAfter=7, count=2))
+    assert [retry(faults) for _ in range(4)] == [None, "7", "7", None]
+
+
+def test_those_whom_nobody_knows_are_one_caller(app: MockServer, vendor: Client) -> None:
+    on(vendor, **limited(2))
+    strangers = [Client(app, f"stranger-{number}") for number in range(3)]
+    assert [each.get("/journals").status for each in strangers] == [401, 401, 429]
+    assert vendor.get("/journals").status == 200
 
 
 def test_what_is_refused_by_a_fault_is_not_done_and_what_is_lost_is(app: MockServer, vendor: Client) -> None:
@@ -451,6 +704,114 @@ def test_what_a_client_sent_is_done_though_it_waits_no_longer(app: MockServer, v
     assert vendor.delete("//@waited/__mock__/faults").status == 200
     found = vendor.get("//@waited/public/v1/billing/journals?limit=100").json["data"]
     assert [each["name"] for each in found].count("Asked once") == 1
+
+
+ENDS = {
+    "all are switched off": ("DELETE", "/@early/__mock__/faults"),
+    "the one is switched off": ("DELETE", "/@early/__mock__/faults/fault-1"),
+    "the sandbox is dropped": ("DELETE", "/__mock__/sandboxes/early"),
+    "all sandboxes are dropped": ("DELETE", "/__mock__/sandboxes"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_that_waits_goes_on_at_once_when(app: MockServer, vendor: Client, end: str) -> None:
+    assert vendor.post("//@early/__mock__/faults", {"kind": "latency", "seconds": 250}).status == 201
+    sandbox = app.sandbox("early")
+
+    async def ended() -> None:
+        waiting = [
+            asyncio.create_task(_asked_and_left(app, "/@early/public/v1/billing/journals", json.dumps(NEW).encode()))
+            for _ in range(3)
+        ]
+        await asyncio.sleep(0.01)
+        assert not any(each.done() for each in waiting)
+        assert vendor.request(ENDS[end][0], "/" + ENDS[end][1]).status in (200, 204)
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+
+    def journals() -> int:
+        return len(list(sandbox.worlds["billing"].layer.all("Journal")))
+
+    before = journals()
+    asyncio.run(ended())
+    assert journals() == before + 3
+
+
+@pytest.mark.parametrize("order", [("fault-1", "fault-2"), ("fault-2", "fault-1")])
+def test_a_call_waits_on_for_the_rules_that_are_left(order: tuple[str, str]) -> None:
+    faults = made({"kind": "latency", "seconds": 200}, {"kind": "latency", "seconds": 50})
+
+    async def relieved(strike: Strike) -> None:
+        waiting = asyncio.create_task(strike.wait())
+        for id in order:
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            faults.drop(id)
+        await asyncio.wait_for(waiting, 20)
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(relieved(strike))
+    assert not strike.drop
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_call_that_waits_for_a_world_that_is_reset_is_dropped_undone(
+    app: MockServer, vendor: Client, stays: bool
+) -> None:
+    assert vendor.post("//@anew/__mock__/reset").status == 200
+    seed = [fingerprint(each) for each in app.sandbox("anew").worlds.values()]
+    rule = {"kind": "latency", "seconds": 250, "stays": stays}
+    assert vendor.post("//@anew/__mock__/faults", rule).status == 201
+
+    async def reset() -> None:
+        waiting = asyncio.create_task(
+            _asked_and_left(app, "/@anew/public/v1/billing/journals", json.dumps(NEW).encode())
+        )
+        await asyncio.sleep(0.01)
+        assert vendor.post("//@anew/__mock__/reset").status == 200
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(waiting, 20)
+
+    asyncio.run(reset())
+    assert [fingerprint(each) for each in app.sandbox("anew").worlds.values()] == seed
+    assert vendor.get("//@anew/__mock__/journal").json["requests"] == []
+    assert len(vendor.get("//@anew/__mock__/faults").json["faults"]) == stays
+    vendor.delete("//@anew/__mock__/faults")
+
+
+def test_what_stays_delays_the_calls_after_a_reset_and_lets_them_go_when_it_is_off() -> None:
+    faults = made({"kind": "latency", "seconds": 250, "stays": True})
+    faults.reset()
+
+    async def relieved(strike: Strike) -> None:
+        waiting = asyncio.create_task(strike.wait())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        faults.clear()
+        await asyncio.wait_for(waiting, 20)
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(relieved(strike))
+    assert not strike.drop
+
+
+def test_a_slow_answer_comes_at_once_when_its_rule_is_switched_off() -> None:
+    faults = made({"kind": "slow", "bytesPerSecond": 100})
+    body = bytes(range(250)) * 40
+    pieces: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        pieces.append(message.get("body", b""))
+        if len(pieces) == 3:
+            faults.clear()
+
+    strike = call(faults)
+    assert strike is not None
+    asyncio.run(asyncio.wait_for(deliver(send, {"method": "GET"}, Reply(200, body), strike), 20))
+    assert [len(each) for each in pieces] == [0, 10, 10, len(body) - 20]
+    assert b"".join(pieces) == body
 
 
 def test_a_call_that_waits_when_the_server_ends_is_ended_in_silence(app: MockServer, vendor: Client) -> None:
@@ -625,7 +986,7 @@ async def _delivered(reply: Reply, strike: Strike, method: str = "GET") -> list[
         (Strike(rate=10), Reply(200, b"12"), "GET", ["start", "body", "body"], b"12"),
         (Strike(rate=1), Reply(200, b"12"), "HEAD", ["start", "body"], b""),
         (Strike(rate=1), Reply(204, b"", None), "GET", ["start", "body"], b""),
-        (Strike(delay=1), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
+        (Strike(delays=[(1, Switch())]), Reply(200, b"12"), "GET", ["start", "body"], b"12"),
     ],
 )
 def test_without_a_connection_to_close_an_answer_is_broken_off_all_the_same(
@@ -643,10 +1004,10 @@ def test_without_a_connection_to_close_an_answer_is_broken_off_all_the_same(
 def test_no_slow_answer_takes_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def pause(switch: Switch, seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("mockserver.faults.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(Switch, "pause", pause)
     sent = asyncio.run(_delivered(Reply(200, b"x" * 1_000_000), Strike(rate=1)))
     assert sum(slept) == pytest.approx(300)
     assert len(sent) < 3_100

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mockserver import buckets, lists
 from mockserver.listings import Listing
-from mockserver.paging import page
+from mockserver.paging import page, span
 from mockserver.rql import ordering, parse, predicate
 from mockserver.service import Rows
 from mockserver.store import EVERY, Changes, Layer, Record
@@ -104,8 +104,8 @@ def asked(layer: Layer, query: str, place: tuple[str, str, Any]) -> list[str]:
             next(steps)
         except StopIteration as ended:
             found: Rows = ended.value
-            at = page(parsed, found.total, default=3, cap=10)
-            return [*(row.record["id"] for row in found.cut(at.offset, at.end)), f"of {found.total}"]
+            shown, _ = page(found, found.total, parsed, default=3, cap=10)
+            return [*(row.record["id"] for row in shown), f"of {found.total}"]
 
 
 def parents(layer: Layer) -> Any:
@@ -120,8 +120,8 @@ def looked_at(layer: Layer, query: str, place: tuple[str, str, Any]) -> list[str
         keeps = predicate(parsed.filter, SHAPE, expand=parents(layer))
         kept = [record for record in kept if keeps(record)]
     kept = ordering(parsed.order, SHAPE, expand=parents(layer))(kept)
-    at = page(parsed, len(kept), default=3, cap=10)
-    return [*(record["id"] for record in kept[at.offset : at.end]), f"of {len(kept)}"]
+    offset, limit = span(parsed, default=3, cap=10)
+    return [*(record["id"] for record in kept[offset : offset + limit]), f"of {len(kept)}"]
 
 
 CHANGES = st.lists(
@@ -156,8 +156,8 @@ def test_an_index_answers_as_a_look_at_every_row_does_whatever_happened_before(
             layer.remove("Charge", f"C{said:02}")
         else:
             layer = Layer(INDEXES, layer)
-        for filter, order, span in queries:
-            query = "&".join(part for part in (filter, f"order={order}" if order else "", span) if part)
+        for filter, order, part_of in queries:
+            query = "&".join(part for part in (filter, f"order={order}" if order else "", part_of) if part)
             for place in (HOME, ("Charge", EVERY, None)):
                 for _ in range(2):  # the first may look at all, the second finds what the first has made
                     assert asked(layer, query, place) == looked_at(layer, query, place), query

@@ -59,6 +59,13 @@ def test_it_is_told_as_it_was_said(box: Client, said: str) -> None:
     assert box.get("//@box/__mock__/processing").json == {"processing": said}
 
 
+def test_no_reading_at_all_is_refused_with_what_would_do(box: Client) -> None:
+    for said in ("reads:0", "reads:000"):
+        refused = box.put("//@box/__mock__/processing", {"processing": said})
+        assert (refused.status, "say reads:1, or immediate" in refused.json["detail"]) == (400, True)
+    assert box.get("//@box/__mock__/processing").json == {"processing": "immediate"}
+
+
 def test_a_reset_returns_to_the_servers_own_mode(box: Client) -> None:
     processing(box, "manual")
     box.post("//@box/__mock__/reset")

@@ -11,15 +11,18 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mockserver import MockServer, create_app, persistence
+from mockserver import MockServer, create_app, persistence, wire
 from mockserver.app import Options
 from tests.driver import BASE, Client
 from tests.living import live
@@ -297,6 +300,163 @@ def test_the_file_of_another_server_is_refused_with_what_both_are(
     with pytest.raises(Options, match=r"is of a server with scenario default, seed 1, APIs billing, this one has "):
         start(path, *options.pop("apis", ()), **options)
     assert path.read_bytes() == written
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """What a start says of itself."""
+
+    def started(path: Path, *apis: str, **options: Any) -> list[str]:
+        caplog.clear()
+        end(start(path, *apis, **options))
+        return [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+
+    return started
+
+
+def test_another_overlay_is_told_and_the_rights_of_the_start_hold(
+    path: Path, told: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    overlay = tmp_path / "staging.yaml"
+    row = "{operation: createJournal, role: vendor, reason: Frozen.}"
+    overlay.write_text(f"billing: {{deny: [{row}]}}\n")
+    assert told(path) == []
+    (line,) = told(path, overlay=overlay)
+    assert line == (
+        f"{path}: comes from another --overlay (billing createJournal denied to vendor); the rights of this start hold."
+    )
+    assert told(path, overlay=overlay) == []
+    app = start(path, overlay=overlay)
+    assert Client(app, "vendor-token").post("/journals", JOURNAL).status == 403
+    end(app)
+    # It is what the file says that counts, not how it is called.
+    overlay.write_text("billing: {deny: []}\n")
+    (line,) = told(path, overlay=overlay)
+    assert "createJournal denied to vendor" in line
+    assert told(path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (
+            {"processing": "manual"},
+            "keeps processing immediate, not manual as this start says; PUT /__mock__/processing",
+        ),
+        ({"now": "2026-03-17"}, "keeps its clock, 2026-03-16T09:00:00.000Z, standing, not where this start says; PUT"),
+    ],
+)
+def test_an_option_that_is_not_heard_is_told_at_every_start(
+    path: Path, options: dict[str, Any], kept: str, told: Callable[..., list[str]]
+) -> None:
+    assert told(path) == []
+    for _ in range(2):
+        assert any(kept in line for line in told(path, **options))
+    assert told(path) == []
+
+
+def test_what_was_changed_while_it_ran_is_not_told(path: Path, told: Callable[..., list[str]]) -> None:
+    app = start(path)
+    for place, body in (("processing", {"processing": "manual"}), ("clock", {"running": False, "now": "2026-05-01"})):
+        assert Client(app, None).put(f"//__mock__/{place}", body).status == 200
+    end(app)
+    assert told(path) == []
+
+
+def test_a_scenario_file_that_has_changed_is_told(path: Path, told: Callable[..., list[str]], tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.yaml"
+    pin = "{entity: Journal, id: BJO-4000-0001, authorization: AUT-1000-0001, name: %s}"
+    scenario.write_text(f"extends: default\npins:\n  - {pin % 'One'}\n")
+    assert told(path, scenario=scenario) == []
+    scenario.write_text(f"# A comment moves the lines.\nextends: default\nabout: Mine.\npins:\n  - {pin % 'One'}\n")
+    assert told(path, scenario=scenario) == []
+    scenario.write_text(f"extends: default\npins:\n  - {pin % 'Two'}\n")
+    (line,) = told(path, scenario=scenario)
+    assert line == (
+        f"{path}: the scenario {scenario} has changed since; "
+        "what the file holds stays, a reset leads to the scenario as it is now."
+    )
+    app = start(path, scenario=scenario)
+    vendor = Client(app, "vendor-token")
+    assert vendor.get("/journals/BJO-4000-0001").json["name"] == "One"
+    app.reset()
+    assert vendor.get("/journals/BJO-4000-0001").json["name"] == "Two"
+
+
+def test_where_reset_leads_is_told_if_the_scenario_begins_otherwise(path: Path, told: Callable[..., list[str]]) -> None:
+    # The expiry of tokens follows from the start, so these are other callers.
+    assert told(path, now="2026-03-16T09:00:00Z") == []
+    lines = told(path, now="2026-03-17T09:00:00Z")
+    assert any("did not begin as default does at this start" in line for line in lines)
+
+
+@pytest.mark.parametrize("spoiled", [["x"], {"rights": 7, "scenario": [], "processing": {}, "now": 1}, "text", 3])
+def test_a_head_that_tells_nonsense_ends_in_one_line(path: Path, written: bytes, spoiled: Any) -> None:
+    head, *lines = written.rstrip(b"\n").split(b"\n")
+    values = [json.loads(head[9:]) | {"told": spoiled}, *(json.loads(line[9:]) for line in lines)]
+    content, sum_ = b"", 0
+    for value in values:
+        line, sum_ = persistence._line(value, sum_)
+        content += line
+    path.write_bytes(content)
+    with pytest.raises(Options, match="cannot be read by this version") as refused:
+        start(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_as_the_seed_has_it_is_no_change_after_a_restart(path: Path) -> None:
+    app = start(path)
+    for count in range(3):
+        changes = app.sandboxes.default.changes
+        assert changes == (0 if not count else changes)
+        Client(app, "vendor-token").post("/journals", JOURNAL)
+        assert 0 < app.sandboxes.default.changes - changes < 10
+        changes = app.sandboxes.default.changes
+        app = again(app, path)
+        assert app.sandboxes.default.changes == changes
+    app.reset()
+    assert app.sandboxes.default.changes == 0
+
+
+HOUR = 3_600.0
+
+
+@pytest.mark.parametrize(
+    ("wall", "monotonic"),
+    [(HOUR, HOUR), (-HOUR, HOUR), (HOUR, -1e9)],
+    ids=["an hour went by", "the machine's time was set back", "the machine was started anew"],
+)
+@pytest.mark.parametrize("last", ["a change", "the start", "the clock"])
+def test_a_running_clock_never_goes_back(
+    path: Path, last: str, wall: float, monotonic: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = start(path, processing="after:2")
+    if last == "a change":
+        assert Client(app, "vendor-token").post("/journals", JOURNAL).status == 201
+    elif last == "the clock":
+        Client(app, None).post("//__mock__/clock/advance", {"seconds": 5})
+    # Nothing is written from here on, but an hour of reading goes by.
+    clock = app.world.clock
+    clock._elapsed = lambda: time.monotonic() + HOUR
+    shown = wire.moment(Client(app, None).get("//__mock__/clock").json["now"])
+    end(app)
+    moved = SimpleNamespace(time=lambda: time.time() + wall, monotonic=lambda: time.monotonic() + monotonic)
+    monkeypatch.setattr(persistence, "time", moved)
+    for _ in range(2):
+        app = start(path, processing="after:2")
+        now = wire.moment(Client(app, None).get("//__mock__/clock").json["now"])
+        assert shown <= now < shown + timedelta(minutes=10)
+        shown = now
+        end(app)
+
+
+def test_a_standing_clock_stands_while_nobody_looks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = start(path)
+    Client(app, "vendor-token").post("/journals", JOURNAL)
+    now = app.world.clock.now()
+    end(app)
+    monkeypatch.setattr(persistence, "time", SimpleNamespace(time=lambda: 2e9, monotonic=lambda: 2e9))
+    assert start(path).world.clock.now() == now
 
 
 def test_a_file_in_use_and_one_that_cannot_be_are_refused(path: Path) -> None:

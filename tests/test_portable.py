@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import MockServer, create_app, portable
-from mockserver.rehearsal import rehearse
-from mockserver.values import Unreadable, tagged, untagged
+from mockserver import MockServer, create_app, portable, rehearsal, snapshots
+from mockserver.values import Unreadable, is_same, tagged, untagged
 from tests.driver import Client
 from tests.living import live
 
 JSON = {"content-type": "application/json"}
+JOURNAL = {"name": "One", "authorization": {"id": "AUT-1000-0001"}}
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +125,141 @@ def test_the_importing_sandbox_alone_is_another(ones: MockServer, others: MockSe
     assert (export(others), export(others, "third")) == before
 
 
+def test_what_is_as_the_seed_has_it_is_no_change(ones: MockServer, others: MockServer) -> None:
+    document = export(ones)
+    assert load(ones, document, "box").status == 200
+    assert ones.sandbox("box").changes == 0
+    # Of another seed it is a scenario of its own, whose seed it is.
+    assert load(others, document, "box").status == 200
+    assert others.sandbox("box").changes == 0
+    made = Client(ones, "vendor-token@box").post("/journals", {"name": "One", "authorization": {"id": "AUT-1000-0001"}})
+    assert made.status == 201
+    changes = ones.sandbox("box").changes
+    assert 0 < changes < 10
+    assert load(ones, export(ones, "box"), "third").status == 200
+    assert ones.sandbox("third").changes == changes
+    assert export(ones, "third") == export(ones, "box")
+
+
+def test_what_is_gone_stays_gone_and_counts_as_a_change(ones: MockServer) -> None:
+    client = Client(ones, "vendor-token@box")
+    id = next(each["id"] for each in client.get("/journals?limit=100").json["data"] if each["status"] == "Draft")
+    assert client.delete(f"/journals/{id}").status == 204
+    changes = ones.sandbox("box").changes
+    assert load(ones, export(ones, "box"), "third").status == 200
+    assert ones.sandbox("third").changes == changes
+    assert export(ones, "third") == export(ones, "box")
+    assert Client(ones, "vendor-token@third").get(f"/journals/{id}").status == 404
+
+
+def test_the_name_of_a_scenario_that_is_not_known_here_stays(ones: MockServer) -> None:
+    document = orjson.dumps(orjson.loads(export(ones)) | {"scenario": "./theirs.yaml"})
+    assert load(ones, document, "box").status == 200
+    assert export(ones, "box") == document
+    ones.sandbox("box").reset()
+    assert export(ones, "box") == document
+
+
+def test_an_api_that_nobody_may_call_goes_out_and_in(ones: MockServer, tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("callers: {clerk: {token: clerk-token, role: operations}}\n")
+    document = export(create_app(scenario=path))
+    assert orjson.loads(document)["apis"]["credits"]["rows"]["Caller"] == []
+    assert load(ones, document, "box").status == 200
+    assert export(ones, "box") == document
+
+
+# Meanwhile
+
+
+async def meanwhile(app: MockServer, document: bytes, step: Callable[[int], object], box: str = "box") -> Any:
+    """The answer to an import, and after each portion of it a step, which is told how many there were before."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as client:
+        importing = asyncio.create_task(client.post(f"/@{box}/__mock__/import", content=document, headers=JSON))
+        steps = 0
+        while not importing.done():
+            await asyncio.sleep(0)
+            step(steps)
+            steps += 1
+        return await importing
+
+
+def test_others_are_answered_while_a_document_is_read(ones: MockServer) -> None:
+    document = export(ones)
+    waits: list[float] = []
+    begun = last = perf_counter()
+
+    def read(step: int) -> None:
+        nonlocal last
+        assert Client(ones, "vendor-token").get("/journals/BJO-1000-0001").status == 200
+        now = perf_counter()
+        waits.append(now - last)
+        last = now
+
+    assert asyncio.run(meanwhile(ones, document, read)).status_code == 200
+    assert len(waits) > 20
+    assert max(waits) < (perf_counter() - begun) / 3
+    assert export(ones, "box") == document
+
+
+def _made_anew(app: MockServer) -> None:
+    app.sandboxes.drop("box")
+    app.sandboxes.create("box", app.base("empty"))
+
+
+MEANWHILE: dict[str, Callable[[MockServer], object]] = {
+    "changed": lambda app: Client(app, "vendor-token@box").post("/journals", JOURNAL),
+    "reset": lambda app: app.sandbox("box").reset(),
+    "reset to another scenario": lambda app: app.sandbox("box").reset(app.base("empty")),
+    "dropped": lambda app: app.sandboxes.drop("box"),
+    "dropped and made anew": lambda app: _made_anew(app),
+    "kept as a snapshot": lambda app: snapshots.of(app.sandbox("box")).take(app.sandbox("box"), "mid"),
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+@pytest.mark.parametrize("own", [True, False])
+def test_the_sandbox_is_what_the_document_says_whatever_became_of_it_meanwhile(
+    what: str, own: bool, ones: MockServer, others: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is read in the rehearsal is another matter, and takes long.
+    monkeypatch.setattr(rehearsal._Reading, "_try", lambda *_: True)
+    Client(ones, "vendor-token@out").post("/journals", JOURNAL)
+    document = export(ones, "out")
+    app = ones if own else others
+    app.sandbox("box")
+
+    def step(number: int) -> None:
+        if number == 5:
+            MEANWHILE[what](app)
+
+    assert asyncio.run(meanwhile(app, document, step)).status_code == 200
+    assert export(app, "box") == document
+    made = [
+        Client(each, f"vendor-token@{box}").post("/journals", JOURNAL) for each, box in ((ones, "out"), (app, "box"))
+    ]
+    assert made[0].content == made[1].content
+    app.sandbox("box").reset()
+    # Where it lies over the seed that the document began at, reset leads there, else back to the document.
+    over = own and what not in ("reset to another scenario", "dropped and made anew")
+    assert export(app, "box") == (export(app, "seed") if over else document)
+
+
+def test_nothing_is_seen_of_a_document_before_it_is_there_whole(ones: MockServer) -> None:
+    Client(ones, "vendor-token@out").post("/journals", JOURNAL)
+    document, before, seen = export(ones, "out"), export(ones, "box"), set()
+    after = document
+
+    def step(number: int) -> None:
+        if number % 40 == 0:
+            seen.add(export(ones, "box"))
+
+    assert asyncio.run(meanwhile(ones, document, step)).status_code == 200
+    assert seen <= {before, after}
+    assert before in seen
+    assert export(ones, "box") == after
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -142,6 +281,28 @@ VALUES = st.recursive(
 def test_every_value_comes_back_as_it_was(value: Any) -> None:
     back = untagged(orjson.loads(orjson.dumps(tagged(value))))
     assert repr(back) == repr(value)
+
+
+@given(VALUES, VALUES)
+def test_two_values_are_the_same_if_they_are_written_the_same(one: Any, other: Any) -> None:
+    assert is_same(one, other) == (orjson.dumps(tagged(one)) == orjson.dumps(tagged(other)))
+    assert is_same(one, untagged(orjson.loads(orjson.dumps(tagged(one)))))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        (1, 1.0),
+        (0.0, -0.0),
+        (Decimal("1.5"), Decimal("1.50")),
+        ([1], (1,)),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    ],
+)
+def test_what_is_written_otherwise_is_not_the_same(one: Any, other: Any) -> None:
+    assert not is_same(one, other)
+    assert not is_same({"x": [one]}, {"x": [other]})
 
 
 @pytest.mark.parametrize(
@@ -196,7 +357,25 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "an API that is not served": (lambda d: d["apis"].update(parking={"refusals": 0, "rows": {}, "order": []}), "apis"),
     "an API too few": (lambda d: d["apis"].pop("credits"), "apis"),
     "refusals without end": (lambda d: d["apis"]["billing"].update(refusals=2**60), "apis.billing.refusals"),
-    "an entity that is none": (lambda d: d["apis"]["billing"]["rows"].update(Secret=[{"id": "x"}]), "rows.Secret[0]"),
+    "an entity that is none": (
+        lambda d: d["apis"]["billing"]["rows"].update(Secret=[{"id": "x"}]),
+        "rows.Secret: billing has",
+    ),
+    "an entity that is nearly one": (
+        lambda d: d["apis"]["billing"]["rows"].update(Jurnal=[]),
+        "apis.billing.rows.Jurnal: billing has no 'Jurnal'; did you mean Journal?",
+    ),
+    "nobody who may call an API": (
+        lambda d: d["apis"]["billing"]["rows"].pop("Caller"),
+        "apis.billing.rows.Caller: is missing; list who may call billing",
+    ),
+    "nobody who may call any": (
+        lambda d: [each["rows"].update(Caller=[]) for each in d["apis"].values()],
+        "apis: nobody could call",
+    ),
+    "a scenario without a name": (lambda d: d.update(scenario=""), "scenario: must be the name"),
+    "a scenario without end": (lambda d: d.update(scenario="x" * 1_001), "scenario: must be the name"),
+    "a scenario of two lines": (lambda d: d.update(scenario="a\nb"), "scenario: must be the name"),
     "rows that are no list": (lambda d: d["apis"]["billing"]["rows"].update(Journal={}), "rows.Journal"),
     "a row that is no object": (lambda d: rows(d, "billing", "Journal").append([]), "Journal"),
     "a row without an id": (lambda d: rows(d, "billing", "Journal").append({}), "Journal"),
@@ -254,7 +433,11 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     ),
     "an order of what is no list": (
         lambda d: d["apis"]["billing"]["order"].append({"entity": "Journal", "member": "x", "value": "y", "ids": []}),
-        "order[0]",
+        "order[0].member: no list of Journal by 'x'; there are: authorization.id, vendor.id",
+    ),
+    "an order of no entity": (
+        lambda d: d["apis"]["billing"]["order"].append({"entity": "Jurnal", "member": "x", "value": "y", "ids": []}),
+        "order[0].entity: no lists of 'Jurnal'; did you mean Journal?",
     ),
     "an order that leaves rows out": (
         lambda d: d["apis"]["billing"]["order"].append(
@@ -325,7 +508,7 @@ def test_a_document_that_the_schemas_let_pass_but_no_reader_could_is_refused(one
     next(each for each in rows(document, "credits", "Invoice") if each["entries"])["entries"][0].pop("amount")
     read = portable.read(document, ones.services)
     with pytest.raises(Exception, match=r"apis\.credits\.rows\.\w+: .* could not be read"):
-        rehearse(read, ones.sandbox())
+        rehearsal.rehearse(read, ones.sandbox())
 
 
 # State

@@ -186,7 +186,17 @@ def test_there_are_so_many_and_no_more(c: Client, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "x" * 65, "é", ".x", "a\n", 7, None])
 def test_a_name_that_is_none_is_refused(c: Client, name: Any) -> None:
-    assert c.post("//@box/__mock__/snapshots", {"name": name}).status == 400
+    refused = c.post("//@box/__mock__/snapshots", {"name": name})
+    assert refused.status == 400
+    if isinstance(name, str):
+        assert refused.json["errors"] == {
+            "name": ["Say 1 to 64 letters and digits, with - . _ between them: before-close."]
+        }
+
+
+@pytest.mark.parametrize("name", ["a", "7", "a.b-c_d", "x" * 64])
+def test_a_name_that_the_refusal_would_mend_is_taken(c: Client, name: str) -> None:
+    assert take(c, name)["name"] == name
 
 
 def test_what_is_not_there_is_said_so(c: Client) -> None:

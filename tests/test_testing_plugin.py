@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
 from shutil import which
@@ -17,7 +20,8 @@ from shutil import which
 import httpx
 import pytest
 
-from mockserver.testing import MockError, Sandbox, Server
+from mockserver.control import document
+from mockserver.testing import MockError, Sandbox, Server, handles
 from mockserver.testing.calls import Calls
 from mockserver.testing.serving import Serving
 
@@ -33,6 +37,7 @@ README = (ROOT / "fixtures" / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("<!-- testing -->")[2].partition("<!-- /testing -->")[0]
 BILLING = "/public/v1/billing"
 ADMIN = "only-for-the-owner"
+OURS = ("--mock-scenario", "month-end", "--mock-processing", "reads:2")
 SERVED_AT = "http://127.0.0.1:8000"
 
 # Many tests, each of which would fail if it saw what another one did.
@@ -243,24 +248,165 @@ def test_what_was_not_called_is_told_with_what_nearly_was(sandbox: Sandbox) -> N
         sandbox.journal.assert_called(operation="createJournal", times=2)
 
 
+def test_what_may_have_been_forgotten_is_not_said_to_be_absent(sandbox: Sandbox) -> None:
+    vendor = sandbox.client("vendor", BILLING)
+    sandbox.calls.put("/journal", {"most": 1})
+    vendor.delete("/journals/BJO-1000-0001")
+    sandbox.journal.assert_not_called(operation="listJournals")
+    vendor.get("/journals")
+    sandbox.journal.assert_called(operation="listJournals")
+    for times in ({"times": 0}, {"atMost": 1}):
+        with pytest.raises(
+            AssertionError, match=r"got 0 among those that are kept; 1 before them are forgotten: clear"
+        ):
+            sandbox.journal.assert_called(operation="deleteJournal", **times)
+    with pytest.raises(
+        AssertionError, match=r"at least 1, got 0\n(.*\n)*  forgotten: the 1 before those that are kept"
+    ):
+        sandbox.journal.assert_called(operation="deleteJournal")
+    sandbox.journal.clear()
+    sandbox.journal.assert_not_called(operation="deleteJournal")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (("-n", "2", "--mock-scenario", "overdu"), "the mock server cannot start: no scenario 'overdu'"),
-        (("--mock-url", "http://127.0.0.1:9"), "no mock server answers at http://127.0.0.1:9"),
-        (("--mock-url", "here"), "--mock-url here: say http://HOST:PORT"),
-        (("--mock-url", "http://127.0.0.1:9", "--mock-seed", "7"), "--mock-seed is about a server that is started"),
+        (
+            ("--mock-url", "http://127.0.0.1:9"),
+            "no mock server answers at http://127.0.0.1:9 (Connection refused); start it: mockserver --port 9; or",
+        ),
+        (
+            ("-n", "2", "--mock-url", "http://mock.invalid:9"),
+            "no mock server answers at http://mock.invalid:9 (",
+        ),
     ],
 )
 def test_a_server_that_cannot_be_is_told_in_one_line(
     pytester: pytest.Pytester, options: tuple[str, ...], told: str
 ) -> None:
-    pytester.makepyfile("def test_mine(mock_sandbox): pass")
+    pytester.makepyfile("def test_mine(mock_sandbox): pass\ndef test_without(): pass")
     result = run(pytester, *options)
-    assert result.ret != 0
+    result.assert_outcomes(passed=1, errors=1)
     assert told in said(result)
     assert "INTERNALERROR" not in said(result)
     assert "Traceback" not in said(result)
+
+
+STARTS = "is about a server that the tests start, and {} names one that runs already: drop one"
+
+
+@pytest.mark.parametrize(
+    ("options", "url", "told"),
+    [
+        (("--mock-url", "here"), None, "--mock-url here: say http://HOST:PORT, as the server's banner shows it."),
+        (("--mock-url", "localhost:8000"), None, "--mock-url localhost:8000: say http://localhost:8000, as"),
+        (("--mock-url", ""), None, "--mock-url (empty): say http://HOST:PORT"),
+        (("--mock-url", "http://127.0.0.1:80000"), None, "--mock-url http://127.0.0.1:80000: say http://HOST:PORT"),
+        (("--mock-url", "http://me@127.0.0.1:9"), None, "say http://HOST:PORT"),
+        (("--mock-url", "http://127.0.0.1:9?x=1"), None, "say http://HOST:PORT"),
+        (("--mock-url", "http://127.0.0.1:9", "--mock-admin", "a\nb"), None, "--mock-admin (not shown): no header can"),
+        (("--mock-admin", ADMIN), None, "--mock-admin is for a server that runs already: name it by --mock-url"),
+        (("--mock-url", SERVED_AT, "--mock-seed", "7"), None, "--mock-seed " + STARTS.format("--mock-url")),
+        (("--mock-url", SERVED_AT, "--mock-api", "credits"), None, "--mock-api " + STARTS.format("--mock-url")),
+        (("--mock-now", "2026-05-04"), SERVED_AT, "--mock-now " + STARTS.format("MOCKSERVER_URL")),
+        (("-o", "mock_seed=seven"), None, "mock_seed = seven: this is no whole number."),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_what_cannot_be_meant_is_told_before_any_test_runs(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    url: str | None,
+    told: str,
+    workers: tuple[str, ...],
+) -> None:
+    if url is not None:
+        monkeypatch.setenv("MOCKSERVER_URL", url)
+    pytester.makepyfile("def test_mine(): pass")
+    result = run_here(pytester, *(("-p", "xdist", *workers) if workers else ()), *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.stderr.lines if line)
+    assert told in line
+    assert "a\nb" not in said(result)
+
+
+def test_an_environment_that_is_meant_for_others_stops_no_suite(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCKSERVER_URL", "mocks:1080")
+    pytester.makepyfile("def test_mine(): pass\ndef test_ours(mock_sandbox): pass\ndef test_too(mock_server): pass")
+    result = run_here(pytester, "-p", "no:randomly")
+    result.assert_outcomes(passed=1, errors=2)
+    assert (
+        said(result).count("\nMOCKSERVER_URL mocks:1080: say http://mocks:1080, as the server's banner shows it.") == 2
+    )
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """The address of what sends this to everybody, and what it was sent."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    caller, _ = listener.accept()
+                    with caller:
+                        heard.append(caller.recv(65536))
+                        caller.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>",
+            "is no mock server (POST /__mock__/sandboxes: 200",
+        ),
+        (
+            b"HTTP/1.1 308 Moved\r\nLocation: https://elsewhere/\r\n\r\n",
+            "is no mock server (POST /__mock__/sandboxes: 308",
+        ),
+        (b"220 smtp\r\n", "no mock server answers at"),
+        (b"", "no mock server answers at"),
+    ],
+)
+def test_what_is_another_server_is_told_as_that(pytester: pytest.Pytester, answer: bytes, told: str) -> None:
+    pytester.makepyfile("def test_mine(mock_sandbox): pass")
+    with answering(answer) as (url, _):
+        result = run_here(pytester, "--mock-url", url)
+    result.assert_outcomes(errors=1)
+    assert told in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_a_server_that_never_answered_is_asked_but_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('turn', range(5))\ndef test_mine(mock_sandbox, turn): pass"
+    )
+    with answering(b"") as (url, heard):
+        run_here(pytester, "--mock-url", url).assert_outcomes(errors=5)
+    assert len(heard) == 1
+
+
+def test_what_the_ini_file_says_of_the_start_is_told_to_be_idle_where_the_server_runs_already(
+    pytester: pytest.Pytester, served: str
+) -> None:
+    pytester.makeini("[pytest]\nmock_seed = 7\nmock_scenario = overdue\n")
+    pytester.makepyfile("def test_mine(mock_sandbox): assert mock_sandbox.clock.now is None")
+    result = run_here(pytester, "--mock-url", served)
+    idle = "(mock_seed of the ini file: not heeded, the server has its own)"
+    result.stdout.fnmatch_lines([f"mock server: {served} {idle}", f"It stays as it is: {served}/@test_mine-* {idle}"])
+    Server(served).calls.delete("/sandboxes")
 
 
 # What can be chosen
@@ -290,8 +436,11 @@ def test_a_marker_chooses_scenario_and_processing_and_the_nearest_one_goes_first
             def test_of_its_own(self, mock_sandbox):
                 assert told(mock_sandbox) == ("overdue", "after:2.5")
 
-        def test_plain(mock_sandbox):
-            assert told(mock_sandbox) == ("default", "reads:2")
+        def test_plain(mock_sandbox, mock_server):
+            assert told(mock_sandbox) == ("month-end", "reads:2")
+            with mock_server.sandbox("ours") as ours, mock_server.sandbox("its", scenario="overdue") as its:
+                assert told(ours) == ("month-end", "reads:2")
+                assert told(its) == ("overdue", "reads:2")
 
         @pytest.mark.mock(scenari="overdue")
         def test_a_slip(mock_sandbox):
@@ -302,7 +451,7 @@ def test_a_marker_chooses_scenario_and_processing_and_the_nearest_one_goes_first
             pass
         """
     )
-    result = run_here(pytester, "--mock-url", served, "--mock-processing", "reads:2", "--strict-markers")
+    result = run_here(pytester, "--mock-url", served, *OURS, "--strict-markers")
     result.assert_outcomes(passed=4, errors=1)
     assert "no 'scenari'; there are, by keyword: scenario, processing" in said(result)
 
@@ -332,9 +481,12 @@ def test_an_admin_token_is_borne_where_one_is_asked_for(pytester: pytest.Pyteste
     serving = Serving({"apis": ["accounts"], "admin": ADMIN})
     try:
         run_here(pytester, "--mock-url", serving.url, "--mock-admin", ADMIN).assert_outcomes(passed=1)
-        refused = run_here(pytester, "--mock-url", serving.url)
-        refused.assert_outcomes(errors=1)
-        assert "admin token" in said(refused)
+        run_here(pytester, "--mock-url", serving.url, "--mock-admin", f" {ADMIN}\n").assert_outcomes(passed=1)
+        for given, what in (((), "none was given"), (("--mock-admin", "wrong"), "what was given is another one")):
+            refused = run_here(pytester, "--mock-url", serving.url, *given)
+            refused.assert_outcomes(errors=1)
+            told = f"{serving.url} asks for its admin token, and {what}: say --mock-admin TOKEN, MOCKSERVER_ADMIN in"
+            assert told in said(refused)
     finally:
         serving.close()
 
@@ -371,7 +523,7 @@ def test_a_token_leads_to_its_sandbox_and_an_unknown_caller_is_told_who_there_is
     url = f"{sandbox.server.url}{BILLING}/journals/{made.json()['id']}"
     assert httpx.get(url, headers=headers).status_code == 200
     assert httpx.get(url, headers={"Authorization": "Bearer vendor-token"}).status_code == 404
-    with pytest.raises(LookupError, match=r"no caller 'vender' in mine-\w+; there are: .*vendor"):
+    with pytest.raises(LookupError, match=r"no caller 'vender' in mine-\w+; did you mean vendor\? there are: .*client"):
         sandbox.token("vender")
 
 
@@ -379,26 +531,33 @@ def test_the_clock_is_read_moved_stopped_and_let_run(sandbox: Sandbox) -> None:
     start = sandbox.clock.now
     assert start == datetime(2026, 3, 16, 9, tzinfo=UTC)
     assert sandbox.clock.advance(days=1, hours=2) == start + timedelta(days=1, hours=2)
+    assert sandbox.clock.advance(timedelta(hours=1)) == start + timedelta(days=1, hours=3)
     assert sandbox.clock.advance(to=datetime(2026, 4, 1, tzinfo=UTC)) == datetime(2026, 4, 1, tzinfo=UTC)
+    assert sandbox.clock.advance(by="P1M") == datetime(2026, 5, 1, tzinfo=UTC)
+    assert sandbox.clock.advance(to=date(2026, 5, 4)) == datetime(2026, 5, 4, tzinfo=UTC)
     sandbox.clock.run()
     assert sandbox.clock.runs
-    sandbox.clock.freeze("2026-05-01T00:00:00Z")
-    assert (sandbox.clock.now, sandbox.clock.runs) == (datetime(2026, 5, 1, tzinfo=UTC), False)
+    sandbox.clock.freeze("2026-06-01T00:00:00Z")
+    assert (sandbox.clock.now, sandbox.clock.runs) == (datetime(2026, 6, 1, tzinfo=UTC), False)
     with pytest.raises(MockError, match="409") as refused:
         sandbox.clock.advance(to=start)
     assert refused.value.status == 409
-    for wrong in ({}, {"to": start, "days": 1}):
-        with pytest.raises(TypeError, match="either"):
-            sandbox.clock.advance(**wrong)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="advance\\(\\) knows no minute; a span has days, hours"):
-        sandbox.clock.advance(minute=1)
+    with pytest.raises(TypeError, match="either"):
+        sandbox.clock.advance()
+    with pytest.raises(TypeError, match="either"):
+        sandbox.clock.advance(to=start, days=1)
+    with pytest.raises(TypeError, match="days='5' is no span; say days=40, hours=2, or a timedelta"):
+        sandbox.clock.advance(days="5")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="5 is no instant; say a datetime with a zone"):
+        sandbox.clock.advance(to=5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no zone"):
-        sandbox.clock.freeze(datetime(2026, 6, 1))
+        sandbox.clock.freeze(datetime(2026, 7, 1))
 
 
 def test_faults_are_added_listed_and_taken_away(sandbox: Sandbox) -> None:
     vendor = sandbox.client("vendor", BILLING)
-    first = sandbox.faults.add("status", status=503, operation="listJournals", from_="2026-01-01T00:00:00Z")
+    since = sandbox.clock.now
+    first = sandbox.faults.add("status", status=503, operation="listJournals", from_=since, until=date(2027, 1, 1))
     sandbox.faults.add("status", status=418, operation="getJournal*")
     assert vendor.get("/journals").status_code == 503
     assert [rule["struck"] for rule in sandbox.faults.list()] == [1, 0]
@@ -441,8 +600,165 @@ def test_the_journal_is_filtered_explained_and_forgotten(sandbox: Sandbox) -> No
     (refused,) = sandbox.journal.entries(status=403)
     assert refused["operation"] == "acceptJournal"
     assert "acceptJournal" in sandbox.journal.why(refused["number"])
+    assert sandbox.journal.why() == sandbox.journal.why(refused["number"])
+    vendor.get("/journals")
+    assert sandbox.journal.why() != sandbox.journal.why(refused["number"])
     sandbox.journal.clear()
     assert sandbox.journal.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        (lambda box: box.faults.add("status", opration="x"), "faults.add() has no opration; did you mean operation? "),
+        (
+            lambda box: box.faults.add("rate-limit", retry_after=5),
+            "no retry_after; did you mean retryAfter? there are:",
+        ),
+        (
+            lambda box: box.faults.add("status", form="x"),
+            "faults.add() has no form; did you mean from_? there are: sec",
+        ),
+        (
+            lambda box: box.journal.verify(calller="x"),
+            "journal.verify() has no calller; did you mean caller? there are",
+        ),
+        (
+            lambda box: box.journal.assert_called(at_least=2),
+            "journal.assert_called() has no at_least; did you mean atLe",
+        ),
+        (lambda box: box.journal.assert_not_called(times=1), "journal.assert_not_called() has no times; there are: op"),
+        (lambda box: box.journal.entries(since_=1), "journal.entries() has no since_; did you mean since? there are:"),
+        (
+            lambda box: box.clock.advance(minute=1),
+            "clock.advance() has no minute; did you mean minutes? there are: to,",
+        ),
+        (
+            lambda box: box.state("billing", "Journal", limt=1),
+            "state() has no limt; did you mean limit? there are: off",
+        ),
+        (lambda box: box.state("billing"), "state() takes an API and an entity, and perhaps an id, not 1 words."),
+    ],
+)
+def test_a_slip_in_a_keyword_is_told_with_the_nearest_before_anything_is_asked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, slip: Callable[[Sandbox], object], told: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Calls, "_ask", None)
+        with pytest.raises(TypeError, match=re.escape(told)):
+            slip(sandbox)
+
+
+def test_the_keywords_are_those_of_the_servers_own_document() -> None:
+    described = document()
+    rule = described["components"]["schemas"]["FaultRule"]["properties"]
+    assert ["kind", *(each.rstrip("_") for each in handles.RULE)] == list(rule)
+    body = described["paths"]["/journal/verify"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(handles.MATCH) == set(body["properties"]["match"]["properties"])
+    assert {*handles.OFTEN, "match"} == set(body["properties"])
+    assert [each["name"] for each in described["paths"]["/journal"]["get"]["parameters"]] == list(handles.FILTERS)
+    state = described["paths"]["/state/{api}/{entity}"]
+    named = [*state.get("parameters", ()), *state["get"].get("parameters", ())]
+    assert {each["name"] for each in named if each["in"] == "query"} == set(handles.PAGE)
+
+
+def test_a_failure_by_a_slip_shows_the_line_of_the_test_and_none_of_the_plugin(
+    pytester: pytest.Pytester, served: str
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_fault(mock_sandbox): mock_sandbox.faults.add("status", opration="x")
+        def test_clock(mock_sandbox): mock_sandbox.clock.advance(day=1)
+        def test_status(mock_sandbox): mock_sandbox.journal.assert_called(status="4x")
+        def test_gone(mock_server):
+            with mock_server.sandbox("mine") as mine: pass
+            mine.state()
+        """
+    )
+    result = run_here(pytester, "--mock-url", served, "-p", "no:randomly")
+    result.assert_outcomes(failed=4)
+    assert "handles.py" not in said(result)
+    assert "calls.py" not in said(result)
+    Server(served).calls.delete("/sandboxes")
+
+
+def test_what_a_test_has_at_hand_is_sent_as_json_and_anything_else_is_told(sandbox: Sandbox) -> None:
+    assert sandbox.journal.verify(body={"price": Decimal("1.50"), "at": sandbox.clock.now}, times=0)["verified"]
+    with pytest.raises(TypeError, match=r"\{1\} \(set\) is nothing that JSON can say"):
+        sandbox.journal.verify(body={1})
+
+
+def test_a_client_reads_certificates_only_where_tls_is_spoken(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda **options: read.append(options))
+    assert sandbox.client("vendor", BILLING).get("/journals").status_code == 200
+    assert read == []
+    sandbox.server.url = "https://127.0.0.1:9"
+    sandbox.client("vendor")
+    assert len(read) == 1
+
+
+def test_a_path_of_a_client_may_do_without_its_slash(sandbox: Sandbox) -> None:
+    assert sandbox.client("vendor", BILLING.lstrip("/")).get("journals").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda box: box.url,
+        lambda box: box.token("vendor"),
+        lambda box: box.client("vendor"),
+        lambda box: box.state(),
+        lambda box: box.reset(),
+        lambda box: box.clock.now,
+        lambda box: box.faults.add("drop"),
+        lambda box: box.journal.entries(),
+        lambda box: box.jobs.release(),
+    ],
+)
+def test_a_sandbox_whose_block_has_ended_is_gone_and_is_not_made_anew(
+    served: str, use: Callable[[Sandbox], object]
+) -> None:
+    with Server(served).sandbox("brief") as made:
+        client = made.client("vendor", BILLING)
+    with pytest.raises(MockError, match=f"sandbox {made.name} is gone: the test, or the `with` block, that it was for"):
+        use(made)
+    with pytest.raises(RuntimeError, match="closed"):
+        client.get("/journals")
+    assert repr(made) == f"<Sandbox {served}/@{made.name} (gone)>"
+    assert made.name not in names(served)
+
+
+def test_a_sandbox_is_gone_after_its_test_even_where_the_server_keeps_it(
+    pytester: pytest.Pytester, served: str
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        KEPT = []
+
+        def test_first(mock_sandbox):
+            KEPT.append(mock_sandbox)
+            assert False
+
+        def test_second():
+            KEPT[0].state()
+        """
+    )
+    result = run_here(pytester, "--mock-url", served, "-p", "no:randomly")
+    result.assert_outcomes(failed=2)
+    result.stdout.re_match_lines([r"E .*MockError: sandbox test_first-\w+ is gone: the test, or the `with` block, .*"])
+    Server(served).calls.delete("/sandboxes")
+
+
+def test_a_sandbox_that_cannot_be_as_asked_for_is_not_left_behind(served: str) -> None:
+    before = names(served)
+    with pytest.raises(MockError, match="Processing 'manul': say immediate"):
+        Server(served).create("mine", processing="manul")
+    assert names(served) == before
 
 
 def test_a_sandbox_that_is_gone_can_be_dropped(served: str) -> None:
@@ -508,7 +824,7 @@ def quoted(line: str) -> str:
 
 def requests(text: str, variables: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str], str]]:
     """(title, method, URL, headers, body) of each request of a .http file."""
-    found = dict(re.findall(r"^@(\w+) = (.*)$", text, re.MULTILINE)) | variables
+    found = {**dict(re.findall(r"^@(\w+) = (.*)$", text, re.MULTILINE)), **variables}
     for name, value in found.items():
         text = text.replace(f"{{{{{name}}}}}", value)
     assert "{{" not in text

@@ -1,12 +1,14 @@
 """The server's own API, below /__mock__: what tests and demos ask of the mock itself.
 
 Each area is a module with its functions and a part of the OpenAPI document beside it: `clock.py`, `clock.yaml`. A
-function is registered under its operationId, is handed what was asked, found valid, and returns what is answered.
+function is registered under its operationId, is handed what was asked, found valid, and returns what is answered. One
+that works for long is a coroutine, and lets others have their turn.
 """
 
 from __future__ import annotations
 
 import hmac
+import inspect
 import re
 import sys
 import traceback
@@ -14,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +31,7 @@ from mockserver.hosts import is_loopback
 from mockserver.parameters import Parameters, Said
 from mockserver.reply import Reply
 from mockserver.routing import Routes
+from mockserver.scenario import nearest
 from mockserver.validators import Validators, problems
 
 if TYPE_CHECKING:
@@ -93,6 +97,7 @@ def operation(function: Function) -> Function:
 class Page:
     """One operation, compiled.
 
+    members: the schema of its body, which says what there are
     success: the status of its answer; limit: bytes of its body
     """
 
@@ -100,6 +105,7 @@ class Page:
     function: Function
     parameters: Parameters
     body: jsonschema_rs.Draft202012Validator | None
+    members: Mapping[str, Any]
     needs_body: bool
     success: int
     limit: int
@@ -186,6 +192,8 @@ class Control:
             page, names = node.methods[method]
             asked = await self._asked(page, scope, dict(zip(names, values, strict=True)), headers, receive, sandbox)
             answered = page.function(asked)
+            if inspect.isawaitable(answered):
+                answered = await answered
             if self.server.state is not None and method != "GET":
                 self.server.state.mark()
         except errors.Refusal as refusal:
@@ -225,7 +233,7 @@ class Control:
                     raise errors.UnsupportedMedia(f"send application/json, not {kind or 'a body without a type'}.")
                 body = bodies.json(content)
                 if not page.body.is_valid(body):
-                    faults = dict(problems(page.body, body))
+                    faults = dict(islice(_strange(page.members, body), 1)) or dict(problems(page.body, body))
                     told = "; ".join(f"{place}: {said[0]}" for place, said in list(faults.items())[:5])
                     raise errors.Invalid(told or "the body will not do.", faults)
             elif page.needs_body:
@@ -242,6 +250,7 @@ def _page(spec: Mapping[str, Any], shared: Sequence[Mapping[str, Any]], validato
         function=FUNCTIONS[spec["operationId"]],
         parameters=Parameters([*shared, *spec.get("parameters", [])], validators),
         body=None if content is None else validators.compiled(content["schema"]),
+        members={} if content is None else validators.resolve(content["schema"]),
         needs_body=bool(spec.get("requestBody", {}).get("required", False)),
         success=min(int(status) for status in spec["responses"] if status.startswith("2")),
         limit=int(spec.get("x-limit", 1_000_000)),
@@ -261,6 +270,16 @@ def _names(raw: bytes) -> Iterator[str]:
     for each in raw.split(b"&"):
         if each:
             yield each.partition(b"=")[0].decode("latin-1")
+
+
+def _strange(schema: Mapping[str, Any], body: Any, place: str = "") -> Iterator[tuple[str, Sequence[str]]]:
+    """Where a body has a member that there is none of, and what it may have been meant for."""
+    members = schema.get("properties", {})
+    for name, value in body.items() if isinstance(body, dict) and members else ():
+        if name in members:
+            yield from _strange(members[name], value, f"{place}.{name}".lstrip("."))
+        elif schema.get("additionalProperties") is False:
+            yield place or "body", [f"has no {name[:80]!r}; {nearest(name[:80], members)}"]
 
 
 def _admitted(admin: str | None, headers: Mapping[bytes, bytes]) -> None:

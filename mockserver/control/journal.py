@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -28,6 +27,7 @@ LISTED = 4_096
 def list_requests(asked: Asked) -> Any:
     journal, query = asked.sandbox.journal, asked.query
     wanted = {name: query[name] for name in FILTERS if name in query}
+    _known(asked, wanted)
     after, limit = query.get("since"), query["limit"]
     found = journal.where(lambda call: call.number > (after or 0) and matching.fits(call, wanted))
     # Who says where they have read to wants what comes next; who does not wants the latest.
@@ -66,7 +66,7 @@ def verify_requests(asked: Asked) -> Any:
             "match.body: bodies are not kept; PUT /__mock__/journal {bodies: true} before the calls are made.",
             {"match.body": ["Bodies are not kept."]},
         )
-    _known(asked, wanted)
+    _known(asked, wanted, "match.")
     least, most, expected = _expected(asked.body)
     found = journal.where(lambda call: matching.fits(call, wanted))
     is_right = least <= len(found) and (most is None or len(found) <= most)
@@ -82,8 +82,17 @@ def verify_requests(asked: Asked) -> Any:
     }
 
 
-def _known(asked: Asked, wanted: Mapping[str, Any]) -> None:
-    """Refuse names that there are none of: a slip would verify that nothing was called. Raises Invalid."""
+def _known(asked: Asked, wanted: Mapping[str, Any], place: str = "") -> None:
+    """Refuse what nothing can be like: by a slip it would seem that nothing was called. Raises Invalid.
+
+    place: what stands before the name of each thing wanted
+    """
+    if "status" in wanted and not matching.is_status(wanted["status"]):
+        shown = _redactor(asked).text(str(wanted["status"])[:80])
+        raise Invalid(
+            f"{place}status: {shown!r} is none; say one, such as 404, or a class of them: 1xx, 2xx, 3xx, 4xx, 5xx.",
+            {f"{place}status": ["Say one, such as 404, or a class of them, such as 4xx."]},
+        )
     services, casts = asked.sandbox.services.values(), asked.sandbox.base.callers.values()
     there = {
         "api": list(asked.sandbox.services),
@@ -93,11 +102,11 @@ def _known(asked: Asked, wanted: Mapping[str, Any]) -> None:
     }
     for name, known in there.items():
         said = wanted.get(name)
-        if isinstance(said, str) and not fnmatch.filter(known, said):
+        if isinstance(said, str) and not any(matching.glob_fits(said, each) for each in known):
             close = difflib.get_close_matches(said, known, 1, 0.6)
             mend = f"did you mean {close[0]}?" if close else f"there is no such {name} here."
             raise Invalid(
-                f"match.{name}: {_redactor(asked).text(said[:80])!r}: {mend}", {f"match.{name}": [f"No such {name}."]}
+                f"{place}{name}: {_redactor(asked).text(said[:80])!r}: {mend}", {place + name: [f"No such {name}."]}
             )
 
 

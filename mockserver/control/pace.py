@@ -20,6 +20,9 @@ def set_processing(asked: Asked) -> Any:
         wanted = Processing.parse(asked.body["processing"])
     except ValueError as error:
         raise Invalid(str(error), {"processing": [str(error)]}) from None
+    if (wanted.mode, wanted.reads) == ("reads", 0):
+        mend = "the state shows once at least; say reads:1, or immediate for work that is done before the next call"
+        raise Invalid(f"processing 'reads:0': {mend}.", {"processing": [f"{mend[0].upper()}{mend[1:]}."]})
     worlds = asked.sandbox.worlds.values()
     if any(next(world.jobs(), None) is not None for world in worlds):
         # A job holds what its mode needs, which another mode would misread.

@@ -10,6 +10,7 @@ import orjson
 from mockserver import portable, rehearsal
 from mockserver.control import Asked, operation
 from mockserver.domain.errors import NotFound
+from mockserver.portions import by_turns
 from mockserver.reply import JSON, Reply
 from mockserver.scenario import nearest
 from mockserver.store import Layer, Record
@@ -30,11 +31,13 @@ def export_sandbox(asked: Asked) -> Any:
 
 
 @operation
-def import_sandbox(asked: Asked) -> Any:
-    read = portable.read(asked.body, asked.sandbox.services)
-    rehearsal.rehearse(read, asked.sandbox)
-    portable.adopt(asked.sandbox, read)
-    return {"records": sum(sum(_counts(held.layer).values()) for held in read.worlds.values())}
+async def import_sandbox(asked: Asked) -> Any:
+    read = await by_turns(portable.reading(asked.body, asked.sandbox.services))
+    await by_turns(rehearsal.rehearsing(read, asked.sandbox))
+    read = await by_turns(portable.laying(read, asked.sandbox.base))
+    # Whatever others did meanwhile was done before this, even if they dropped the sandbox: who names one has one.
+    portable.adopt(asked.server.sandboxes.use(asked.sandbox.name), read)
+    return {"records": sum(len(rows) for said in asked.body["apis"].values() for rows in said["rows"].values())}
 
 
 @operation

@@ -2,12 +2,13 @@
 
 parse(raw query string)                    -> Query
 predicate(query.filter, shape, hidden=...) -> record -> bool
+sieve(query.filter, shape, hidden=...)     -> rows -> list of those whose record passes
 ordering(query.order, shape, hidden=...)   -> records -> list of records
 terms, keys: the same as an index can answer it, as far as one can
 """
 
 from mockserver.rql.code import Expand, Record, alone
-from mockserver.rql.filtering import Term, predicate, terms
+from mockserver.rql.filtering import Term, predicate, sieve, terms
 from mockserver.rql.ordering import Key, keys, ordering
 from mockserver.rql.reading import parse
 from mockserver.rql.syntax import Expr, Pick, Query, Sort, text
@@ -26,6 +27,7 @@ __all__ = [
     "ordering",
     "parse",
     "predicate",
+    "sieve",
     "terms",
     "text",
 ]

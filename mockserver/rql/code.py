@@ -6,11 +6,11 @@ in the source: constants go in beside it, by name; what is written are names of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import CodeType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from mockserver.rql.paths import Place
 
@@ -23,19 +23,41 @@ def alone(entity: str, id: str) -> None:
     """An Expand for records that refer to nothing."""
 
 
+class Holder(Protocol):
+    """What has a record, such as a stored version of one."""
+
+    record: Record
+
+
+H = TypeVar("H", bound=Holder)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """An expression over the record `r`, and the constants that it names."""
 
-    code: CodeType
+    expression: str
     constants: Mapping[str, Any]
 
     def function(self, expand: Expand) -> Callable[[Record], Any]:
         """The function of one record, with the world that it reads references from."""
-        names = {**_NAMES, **self.constants, "reach": partial(_reach, expand)}
-        # The source is ours, see above; eval is how a compiled expression becomes a function.
-        function: Callable[[Record], Any] = eval(self.code, names)
+        function: Callable[[Record], Any] = self._evaluated(f"lambda r: {self.expression}", expand)
         return function
+
+    def sieve(self, expand: Expand) -> Callable[[Iterable[H]], list[H]]:
+        """What leaves those over whose record the expression is true: without a call for each, in half the time."""
+        source = f"lambda rows: [row for row in rows for r in [row.record] if {self.expression}]"
+        sieve: Callable[[Iterable[H]], list[H]] = self._evaluated(source, expand)
+        return sieve
+
+    def _evaluated(self, source: str, expand: Expand) -> Any:
+        # The source is ours, see above; eval is how a compiled expression becomes a function.
+        return eval(_code(source), {**_NAMES, **self.constants, "reach": partial(_reach, expand)})
+
+
+@lru_cache(maxsize=512)  # queries differ in their constants, which stand beside the source, more often than in form
+def _code(source: str) -> CodeType:
+    return compile(source, "<query>", "eval")
 
 
 class Writer:
@@ -58,7 +80,7 @@ class Writer:
 
     def compiled(self, expression: str) -> Compiled:
         """`expression`, ready to be used."""
-        return Compiled(compile(f"lambda r: {expression}", "<query>", "eval"), self._constants)
+        return Compiled(expression, self._constants)
 
 
 def read(place: Place, start: str) -> str:

@@ -5,12 +5,12 @@ Null, which is absence, equals only null: `ne` and `out` keep rows without the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mockserver.rql.code import Compiled, Expand, Record, Writer, alone, read
+from mockserver.rql.code import Compiled, Expand, H, Record, Writer, alone, read
 from mockserver.rql.paths import Place, Scope, find, lead
 from mockserver.rql.refusals import NO_FILTERING, NO_NULL, WRONG_ARGUMENT, WRONG_OPERATOR, refusal
 from mockserver.rql.syntax import (
@@ -61,6 +61,13 @@ def predicate(
     Raises Invalid. The compiled form is kept, so asking again for the same filter costs little.
     """
     return _compiled(expr, shape, hidden).function(expand)
+
+
+def sieve(
+    expr: Expr, shape: Property, *, hidden: frozenset[str] = frozenset(), expand: Expand = alone
+) -> Callable[[Iterable[H]], list[H]]:
+    """What leaves those of some rows whose record passes the filter. hidden, raises: as for `predicate`"""
+    return _compiled(expr, shape, hidden).sieve(expand)
 
 
 @lru_cache(maxsize=512)
@@ -145,8 +152,8 @@ class _Filter:
             raise refusal(WRONG_ARGUMENT, expr.operator, mend, at=expr.value.at)
         found = self._writer.variable()
         if expr.operator in PATTERNS:
-            test = self._writer.constant(pattern(value, folded=expr.operator == "ilike"))
-            return f"(({found} := {left}) is not None and {test}({found}))"
+            test = pattern(value, found, self._writer.constant, folded=expr.operator == "ilike")
+            return f"(({found} := {left}) is not None and {test})"
         return f"(({found} := {left}) is not None and {found} {_SIGNS[expr.operator]} {self._writer.constant(value)})"
 
     def _both(self, sign: str, left: str, right: str) -> str:

@@ -75,24 +75,17 @@ _CONVERSIONS: dict[str, Callable[[str, Property], Any]] = {
 }
 
 
-def pattern(text: str, *, folded: bool) -> Callable[[str], bool]:
-    """The test that `like` makes, or with `folded`, `ilike`: a star is special at the two ends, `\\*` is a star."""
+def pattern(text: str, variable: str, constant: Callable[[str], str], *, folded: bool) -> str:
+    """The test that `like` makes of a variable, or with `folded`, `ilike`, as an expression.
+
+    A star is special at the two ends, `\\*` is a star. constant: gives the name that an expression finds a value by
+    """
     starts = text.startswith("*")
     ends = text.endswith("*") and not text.endswith("\\*") and (len(text) > 1)
     body = text[1 if starts else 0 : -1 if ends else None].replace("\\*", "*")
-    if folded:
-        wanted = body.casefold()
-        if starts and ends:
-            return lambda value: wanted in value.casefold()
-        if starts:
-            return lambda value: value.casefold().endswith(wanted)
-        if ends:
-            return lambda value: value.casefold().startswith(wanted)
-        return lambda value: value.casefold() == wanted
+    wanted, held = (constant(body.casefold()), f"{variable}.casefold()") if folded else (constant(body), variable)
     if starts and ends:
-        return lambda value: body in value
+        return f"{wanted} in {held}"
     if starts:
-        return lambda value: value.endswith(body)
-    if ends:
-        return lambda value: value.startswith(body)
-    return lambda value: value == body
+        return f"{held}.endswith({wanted})"
+    return f"{held}.startswith({wanted})" if ends else f"{held} == {wanted}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mockserver.testing.calls import Calls, MockError, segment
+from mockserver.testing.calls import Calls, MockError, address, bearable, instant, nearest, segment
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 Json = Any  # what JSON holds
 # What fails is shown where the test asked for it.
 __tracebackhide__ = True
-SPANS = frozenset({"weeks", "days", "hours", "minutes", "seconds", "milliseconds"})
+# The keywords of the calls that take them as the server does, in the order in which it describes them.
+SPANS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds")
+RULE = (
+    *("seconds", "least", "most", "status", "body", "headers", "lost", "retryAfter"),
+    *("calls", "window", "shared", "part", "bytesPerSecond"),
+    *("api", "operation", "method", "caller", "share", "after", "count", "from_", "until", "stays"),
+)
+MATCH = ("operation", "api", "caller", "role", "method", "path", "query", "status", "body")
+OFTEN = ("times", "atLeast", "atMost")
+FILTERS = ("operation", "api", "caller", "role", "status", "method", "path", "since", "limit")
+PAGE = ("offset", "limit")
 LAST = 10
 """Entries of the journal that a failure shows."""
 
@@ -29,12 +40,19 @@ LAST = 10
 class Server:
     """A server that serves by itself.
 
-    url: without a slash at its end; admin: the token that its own API asks for, if any
+    url: its address, http://HOST:PORT; admin: the token that its own API asks for, if any
+    scenario, processing: of each sandbox that is not told another; None: as the server has them. Raises ValueError.
     """
 
-    def __init__(self, url: str, *, admin: str | None = None) -> None:
-        self.url = url.rstrip("/")
-        self.calls = Calls(self.url, admin=admin)
+    def __init__(
+        self, url: str, *, admin: str | None = None, scenario: str | None = None, processing: str | None = None
+    ) -> None:
+        self.url = address(url)
+        self._scenario, self._processing = scenario, processing
+        self.calls = Calls(self.url, admin=None if admin is None else bearable(admin))
+
+    def __repr__(self) -> str:
+        return f"<Server {self.url}>"
 
     def create(self, label: str, *, scenario: str | None = None, processing: str | None = None) -> Sandbox:
         """A new sandbox; its name is the label, as far as a name can hold it, and digits that make it the only one.
@@ -42,9 +60,14 @@ class Server:
         scenario: another one than the server's; processing: immediate, after:SECONDS, reads:N or manual
         """
         name = _name(label)
+        scenario, processing = scenario or self._scenario, processing or self._processing
         self.calls.post("/sandboxes", {"name": name} | ({} if scenario is None else {"scenario": scenario}))
         made = Sandbox(self, name, processing=processing)
-        made.prepare()
+        try:
+            made.prepare()
+        except BaseException:
+            made.drop()
+            raise
         return made
 
     @contextmanager
@@ -60,12 +83,11 @@ class Server:
 class Sandbox:
     """A world of a test's own.
 
-    name: its name; url: what goes before the paths of the APIs, so that a call ends here
+    name: its name. Once it is dropped every call of it raises MockError: the server would make another by that name.
     """
 
     def __init__(self, server: Server, name: str, *, processing: str | None = None) -> None:
         self.server, self.name = server, name
-        self.url = f"{server.url}/@{name}"
         self.calls = Calls(server.url, f"/@{name}", server.calls.admin)
         self.clock = Clock(self.calls)
         self.faults = Faults(self.calls)
@@ -76,7 +98,22 @@ class Sandbox:
         self._clients: list[httpx.Client] = []
 
     def __repr__(self) -> str:
-        return f"<Sandbox {self.url}>"
+        return f"<Sandbox {self._url}{' (gone)' if self.calls.ended else ''}>"
+
+    @property
+    def url(self) -> str:
+        """What goes before the paths of the APIs, so that a call ends here."""
+        self._see()
+        return self._url
+
+    @property
+    def _url(self) -> str:
+        return self.calls.root + self.calls.prefix
+
+    def _see(self) -> None:
+        """See that it is there still. Raises MockError."""
+        if self.calls.ended is not None:
+            raise MockError(self.calls.ended)
 
     def prepare(self) -> None:
         """Have the journal keep bodies, so that they can be verified, and work done as this sandbox was asked to."""
@@ -86,10 +123,11 @@ class Sandbox:
 
     def token(self, caller: str) -> str:
         """The token of a caller by name; it leads here even where no URL names the sandbox. LookupError names all."""
+        self._see()
         if caller not in self._tokens:
             self._tokens = {each["name"]: each["token"] for each in self.callers()}
         if caller not in self._tokens:
-            raise LookupError(f"no caller {caller!r} in {self.name}; there are: {', '.join(self._tokens)}")
+            raise LookupError(f"no caller {caller!r} in {self.name}; {nearest(str(caller), self._tokens)}")
         return self._tokens[caller]
 
     def callers(self) -> list[Json]:
@@ -107,9 +145,12 @@ class Sandbox:
             raise RuntimeError(
                 "client() needs httpx: pip install httpx; or give another client `.url` and `.token(...)`."
             ) from None
+        # Certificates take longer to read than a sandbox to make; who does not speak TLS needs none.
+        speaks_tls = self.server.url.startswith("https:")
         # A proxy out of the environment has no business between a test and its server.
         made = httpx.Client(
-            base_url=self.url + path,
+            verify=True if speaks_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            base_url=f"{self.url}/{path.lstrip('/')}",
             headers={"Authorization": f"Bearer {self.token(caller)}"},
             timeout=30,
             trust_env=False,
@@ -137,7 +178,13 @@ class Sandbox:
         self.calls.post(f"/snapshots/{segment(name)}/restore")
 
     def state(self, *place: str, **page: int) -> Json:
-        """What is there: `state()` counts, `state("billing", "Journal")` lists, and a third word is an id."""
+        """What is there: `state()` counts, `state("billing", "Journal")` lists, and a third word is an id.
+
+        A list is `records` of a `total`, from `offset` on and `limit` at the most.
+        """
+        _known("state", page, PAGE)
+        if len(place) not in (0, 2, 3):
+            raise TypeError(f"state() takes an API and an entity, and perhaps an id, not {len(place)} words.")
         return self.calls.get("/state" + "".join(f"/{segment(each)}" for each in place), **page)
 
     def export(self) -> Json:
@@ -156,7 +203,8 @@ class Sandbox:
             self.server.calls.delete(f"/sandboxes/{segment(self.name)}")
 
     def close(self) -> None:
-        """Close the clients that it gave."""
+        """Have done with it, and close the clients that it gave; on the server it stays."""
+        self.calls.ended = f"sandbox {self.name} is gone: the test, or the `with` block, that it was for has ended."
         while self._clients:
             self._clients.pop().close()
 
@@ -177,19 +225,33 @@ class Clock:
         """Whether it goes along with real time."""
         return bool(self._calls.get("/clock")["running"])
 
-    def advance(self, *, to: datetime | str | None = None, **span: float) -> datetime:
-        """Move on, to an instant or by a span (`days=40, hours=2`); jobs that fall due run, each at its time."""
-        if (to is None) == (not span):
-            raise TypeError("advance() takes either to=... or a span, e.g. days=40")
-        if not span.keys() <= SPANS:
-            wrong = ", ".join(sorted(span.keys() - SPANS))
-            raise TypeError(f"advance() knows no {wrong}; a span has {', '.join(sorted(SPANS))}.")
-        body = {"to": _instant(to)} if to is not None else {"seconds": timedelta(**span).total_seconds()}
+    def advance(
+        self,
+        span: timedelta | None = None,
+        /,
+        *,
+        to: datetime | date | str | None = None,
+        by: str | None = None,
+        **spans: float,
+    ) -> datetime:
+        """Move on, and return where to; jobs that fall due run, each at its time.
+
+        advance(days=40, hours=2), or a timedelta; to: an instant; by: a span as ISO 8601 has it, "P1M"
+        """
+        _known("clock.advance", spans, ("to", "by", *SPANS), SPANS)
+        said = [each for each in (span, to, by, spans or None) if each is not None]
+        if len(said) != 1:
+            raise TypeError("clock.advance() takes either a span (days=40, hours=2), or to=, or by=, and one of them.")
+        body: dict[str, Json] = {"by": by}
+        if to is not None:
+            body = {"to": instant(to)}
+        elif by is None:
+            body = {"seconds": _seconds(span, spans)}
         return datetime.fromisoformat(self._calls.post("/clock/advance", body)["now"])
 
-    def freeze(self, at: datetime | str | None = None) -> None:
+    def freeze(self, at: datetime | date | str | None = None) -> None:
         """Stand still, here or at a later instant."""
-        self._calls.put("/clock", {"running": False} | ({} if at is None else {"now": _instant(at)}))
+        self._calls.put("/clock", {"running": False} | ({} if at is None else {"now": instant(at)}))
 
     def run(self) -> None:
         """Go along with real time."""
@@ -207,7 +269,9 @@ class Faults:
 
         add("status", status=503, operation="createJournal", count=2)
         """
-        made = self._calls.post("/faults", {"kind": kind} | {name.rstrip("_"): rule[name] for name in rule})
+        said = {name.rstrip("_"): value for name, value in rule.items()}
+        _known("faults.add", ["from_" if name == "from" else name for name in said], RULE)
+        made = self._calls.post("/faults", {"kind": kind, **said})
         return str(made["id"])
 
     def list(self) -> list[Json]:
@@ -235,14 +299,17 @@ class Journal:
 
     def entries(self, **filters: Json) -> Sequence[Json]:
         """What was sent, in its order, as GET /journal filters it: entries(status="4xx", caller="vendor", limit=5)."""
+        _known("journal.entries", filters, FILTERS)
         return list(self._calls.get("/journal", **filters)["requests"])
 
     def entry(self, number: int) -> Json:
         """One request, with the decision that was taken on it."""
         return self._calls.get(f"/journal/{number}")
 
-    def why(self, number: int) -> str:
-        """Why a request was answered as it was, in a few sentences."""
+    def why(self, number: int | None = None) -> str:
+        """Why a request, the last one if none is named, was answered as it was, in a few sentences."""
+        if number is None:
+            number = int(self._calls.get("/journal", limit=1)["last"])
         return str(self.entry(number)["decision"]["words"])
 
     def clear(self) -> None:
@@ -254,8 +321,7 @@ class Journal:
 
         times, atLeast, atMost: how often; anything else is what it must match: operation, caller, body, status, ...
         """
-        often = {name: wanted.pop(name) for name in ("times", "atLeast", "atMost") if name in wanted}
-        return self._calls.post("/journal/verify", {"match": wanted, **often})
+        return self._verified("verify", wanted)
 
     def assert_called(self, **wanted: Json) -> None:
         """See that such a request was sent, at least once unless `times`, `atLeast` or `atMost` say otherwise.
@@ -263,13 +329,25 @@ class Journal:
         assert_called(operation="createJournal", body={"name": "June"}, times=1)
         AssertionError names the requests that come nearest, and what differs.
         """
-        found = self.verify(**wanted)
+        found = self._verified("assert_called", wanted)
         if not found["verified"]:
             raise AssertionError(_missing(wanted, found))
+        if found["forgotten"] and {"times", "atMost"} & wanted.keys():
+            raise AssertionError(
+                f"{_such(wanted)}: expected {found['expected']}, and got {found['count']} among those that are kept; "
+                f"{found['forgotten']} before them are forgotten: clear() the journal nearer to what is looked for."
+            )
 
     def assert_not_called(self, **wanted: Json) -> None:
         """See that no such request was sent."""
+        _known("journal.assert_not_called", wanted, MATCH)
         self.assert_called(**wanted, times=0)
+
+    def _verified(self, call: str, wanted: Mapping[str, Json]) -> Json:
+        _known(f"journal.{call}", wanted, (*MATCH, *OFTEN))
+        often = {name: wanted[name] for name in OFTEN if name in wanted}
+        match = {name: wanted[name] for name in MATCH if name in wanted}
+        return self._calls.post("/journal/verify", {"match": match, **often})
 
 
 class Jobs:
@@ -305,11 +383,15 @@ def _line(entry: Mapping[str, Json]) -> str:
 
 
 def _missing(wanted: Mapping[str, Json], found: Mapping[str, Json]) -> str:
-    such = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "any request"
-    lines = [f"{such}: expected {found['expected']}, got {found['count']}"]
+    lines = [f"{_such(wanted)}: expected {found['expected']}, got {found['count']}"]
     lines += [f"  near: {_near(each)}" for each in found["nearest"]]
     lines += [f"  there: number {', '.join(map(str, found['numbers']))}"] if found["numbers"] else []
+    lines += [f"  forgotten: the {found['forgotten']} before those that are kept"] if found["forgotten"] else []
     return "\n".join(lines)
+
+
+def _such(wanted: Mapping[str, Json]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "any request"
 
 
 def _near(near: Mapping[str, Json]) -> str:
@@ -327,9 +409,19 @@ def _name(label: str) -> str:
     return f"{kept or 'test'}-{secrets.token_hex(5)}"
 
 
-def _instant(value: datetime | str) -> str:
-    if isinstance(value, str):
-        return value
-    if value.tzinfo is None:
-        raise TypeError(f"{value} has no zone; give it one, e.g. tzinfo=UTC")
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+def _known(call: str, said: Iterable[str], there: Sequence[str], taken: Sequence[str] | None = None) -> None:
+    """Refuse a keyword that a call has not, before anything is sent. Raises TypeError.
+
+    taken: those that may be among what was said, where the others are read already
+    """
+    for name in said:
+        if name not in (taken or there):
+            raise TypeError(f"{call}() has no {name}; {nearest(name, there)}")
+
+
+def _seconds(span: timedelta | None, spans: Mapping[str, float]) -> float:
+    try:
+        return (timedelta(**spans) if span is None else span).total_seconds()
+    except (TypeError, AttributeError, OverflowError):
+        said = ", ".join(f"{name}={value!r}" for name, value in spans.items()) or repr(span)
+        raise TypeError(f"clock.advance(): {said} is no span; say days=40, hours=2, or a timedelta.") from None

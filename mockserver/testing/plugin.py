@@ -8,7 +8,7 @@ def test_a_journal_is_made(mock_sandbox):
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +21,8 @@ _SERVER: pytest.StashKey[Server] = pytest.StashKey()
 _SERVING: pytest.StashKey[Serving] = pytest.StashKey()
 _SANDBOX: pytest.StashKey[Sandbox] = pytest.StashKey()
 _FAILED = pytest.StashKey[bool]()
+_REACHED = pytest.StashKey[bool]()
+_ABSENT = pytest.StashKey[str]()
 _HANDED = "mock_server_url"
 # Option of the server that is started -> how its text is read, and what it says. Each can stand in the ini file, too:
 # `mock_scenario = overdue`.
@@ -31,31 +33,59 @@ _OPTIONS: Mapping[str, tuple[type, str]] = {
     "now": (str, "the instant at which the clocks start"),
 }
 _MARKED = ("scenario", "processing")
-_STARTED = ("seed", "now")
+# A matter of the start alone; of a server that runs already, each sandbox is given the others.
+_STARTED = ("seed", "now", "api")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mock", "mock server (doubleentry)")
-    group.addoption("--mock-url", metavar="URL", help="a server that runs already; or MOCKSERVER_URL")
+    group.addoption("--mock-url", metavar="URL", help="a server that runs already, http://HOST:PORT; or MOCKSERVER_URL")
     group.addoption("--mock-admin", metavar="TOKEN", help="its admin token, if it has one; or MOCKSERVER_ADMIN")
     for name, (kind, says) in _OPTIONS.items():
-        group.addoption(f"--mock-{name}", type=kind, help=says)
+        group.addoption(f"--mock-{name}", type=kind, metavar=name.upper(), help=says)
         parser.addini(f"mock_{name}", says)
-    group.addoption("--mock-api", action="append", help="an API to serve, by name or folder; all there are by default")
+    group.addoption(
+        "--mock-api",
+        action="append",
+        metavar="API",
+        help="an API to serve, by name or folder; all there are by default",
+    )
     parser.addini("mock_api", "the APIs to serve, by name or folder", type="args")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    started = [f"--mock-{name}" for name in (*_STARTED, "api") if config.getoption(f"mock_{name}") is not None]
-    if started and config.getoption("mock_url"):
-        raise pytest.UsageError(f"{started[0]} is about a server that is started, and --mock-url names one: drop one.")
     config.addinivalue_line("markers", "mock(scenario, processing): what mock_sandbox is like in this test")
+    for name in _OPTIONS:
+        _option(config, name)
+    said = [name for name in ("url", "admin", *_OPTIONS, "api") if config.getoption(f"mock_{name}") is not None]
+    # The environment may be meant for others, until a test asks for a server; a word of the command line is for us.
+    if not said:
+        return
+    place, url = _named(config, "url")
+    if url is not None:
+        started = [name for name in said if name in _STARTED]
+        if started:
+            raise pytest.UsageError(
+                f"--mock-{started[0]} is about a server that the tests start, and {place} names one that runs already: "
+                "drop one of them, and start that server as it shall be."
+            )
+        try:
+            _server(config)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+    elif "admin" in said:
+        raise pytest.UsageError("--mock-admin is for a server that runs already: name it by --mock-url, or drop it.")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    url = config.getoption("mock_url")
+    return [] if url is None else [f"mock server: {url}{_unheeded(config)}"]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # Any: a worker of pytest-xdist
     """Hand the workers one address; what listens there makes the server once one of them calls."""
-    if not _elsewhere(node.config):
+    if _elsewhere(node.config) is None:
         node.workerinput[_HANDED] = _served(node.config)
 
 
@@ -81,7 +111,7 @@ def pytest_runtest_makereport(
         except Exception as error:
             # A failure must be reported whatever becomes of the server.
             said = f"not to be had: {error!r}"
-        kept = f"\nIt stays as it is: {sandbox.url}" if _elsewhere(item.config) else ""
+        kept = "" if _elsewhere(item.config) is None else f"\nIt stays as it is: {sandbox.url}{_unheeded(item.config)}"
         report.sections.append((f"requests to mock sandbox {sandbox.name}", said + kept))
     return report
 
@@ -89,43 +119,63 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def mock_server(pytestconfig: pytest.Config) -> Server:
     """The mock server of this session: `.url`, and `.sandbox(...)` for sandboxes that live longer than a test."""
-    return _server(pytestconfig)
+    try:
+        return _server(pytestconfig)
+    except ValueError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
 def mock_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A world of this test's own, dropped after it; `@pytest.mark.mock(scenario=..., processing=...)` chooses it."""
     item, config = request.node, request.config
-    asked = _marked(item)
-    if _elsewhere(config):
-        # A server that runs already has a scenario and a mode of its own; each sandbox is given ours.
-        asked = {name: found for name in _MARKED if (found := _option(config, name)) is not None} | asked
-    # By way of the configuration, not of `mock_server`: a suite may have a fixture of that name.
-    from mockserver.testing.calls import MockError
-
-    try:
-        sandbox = _server(config).create(item.name, **asked)
-    except MockError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    sandbox = _created(config, item.name, _marked(item))
     item.stash[_FAILED] = False  # whatever an earlier attempt at the same test came to
     item.stash[_SANDBOX] = sandbox
     yield sandbox
     del item.stash[_SANDBOX]
-    if item.stash[_FAILED] and _elsewhere(config):
+    if item.stash[_FAILED] and _elsewhere(config) is not None:
         sandbox.close()
     else:
         sandbox.drop()
 
 
+def _created(config: pytest.Config, label: str, asked: Mapping[str, str]) -> Sandbox:
+    """A sandbox of the session's server; where there can be none, the test fails in one line."""
+    from mockserver.testing.calls import MockError
+
+    said = config.stash.get(_ABSENT, None)
+    if said is None:
+        try:
+            # By way of the configuration, not of `mock_server`: a suite may have a fixture of that name.
+            made = _server(config).create(label, **asked)
+            config.stash[_REACHED] = True
+            return made
+        except (MockError, ValueError) as error:
+            said = str(error)
+            # Some hosts keep callers waiting: not every test shall find out by itself that nothing ever answers.
+            if isinstance(error, MockError) and error.status is None and _REACHED not in config.stash:
+                config.stash[_ABSENT] = said
+    raise pytest.fail.Exception(said, pytrace=False)
+
+
 def _server(config: pytest.Config) -> Server:
-    """The server of this session, in this process, in that which started this one, or elsewhere."""
+    """The server of this session, in this process, in that which started this one, or elsewhere.
+
+    Raises ValueError, which says what names it, where its address or its token can be none.
+    """
     if _SERVER not in config.stash:
+        from mockserver.testing.calls import address, bearable
         from mockserver.testing.handles import Server
 
-        admin = config.getoption("mock_admin") or os.environ.get("MOCKSERVER_ADMIN")
-        url = _elsewhere(config)
-        handed = getattr(config, "workerinput", {}).get(_HANDED)
-        config.stash[_SERVER] = Server(url, admin=admin) if url else Server(handed or _served(config))
+        url = _read(config, "url", address)
+        if url is None:
+            handed = getattr(config, "workerinput", {}).get(_HANDED)
+            config.stash[_SERVER] = Server(handed or _served(config))
+        else:
+            # It has a scenario and a mode of its own; each sandbox is given ours.
+            ours = {name: _option(config, name) for name in _MARKED}
+            config.stash[_SERVER] = Server(url, admin=_read(config, "admin", bearable), **ours)
     return config.stash[_SERVER]
 
 
@@ -140,11 +190,29 @@ def _served(config: pytest.Config) -> str:
 
 
 def _elsewhere(config: pytest.Config) -> str | None:
-    """The address of a server that runs already, if one is named."""
-    url: str | None = config.getoption("mock_url") or os.environ.get("MOCKSERVER_URL")
-    if url and not url.startswith(("http://", "https://")):
-        raise pytest.UsageError(f"--mock-url {url}: say http://HOST:PORT, as the server's banner shows it.")
-    return url or None
+    """The address of a server that runs already, as it was said, if one was."""
+    return _named(config, "url")[1]
+
+
+def _named(config: pytest.Config, name: str) -> tuple[str, str | None]:
+    """What an option says, or the environment, after the name of the one that does."""
+    option, variable = f"--mock-{name}", f"MOCKSERVER_{name.upper()}"
+    said: str | None = config.getoption(f"mock_{name}")
+    return (option, said) if said is not None else (variable, os.environ.get(variable) or None)
+
+
+def _read(config: pytest.Config, name: str, read: Callable[[str], str]) -> str | None:
+    place, said = _named(config, name)
+    try:
+        return None if said is None else read(said)
+    except ValueError as error:
+        raise ValueError(f"{place} {error}.") from None
+
+
+def _unheeded(config: pytest.Config) -> str:
+    """What of the ini file a server that runs already cannot be told."""
+    said = [f"mock_{name}" for name in _STARTED if config.getini(f"mock_{name}")]
+    return f" ({', '.join(said)} of the ini file: not heeded, the server has its own)" if said else ""
 
 
 def _option(config: pytest.Config, name: str) -> Any:  # Any: a text, a number or a list

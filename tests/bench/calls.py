@@ -18,6 +18,12 @@ MOVED = 2 * CONNECTIONS
 STARTED = ("Queued", "Pending")
 """States in which a statement cannot be queued before it has been in error."""
 PAGE = 100
+PRISM, WIREMOCK, BARE, OWN_READ = "Prism", "WireMock", "bare Starlette", "own read"
+"""With whom ours is compared."""
+# How many times the requests per second of each are wanted.
+READ: Mapping[str, float] = {PRISM: 10, WIREMOCK: 1.5, BARE: 0.85}
+LIST: Mapping[str, float] = {PRISM: 6, BARE: 0.8}
+REFUSAL: Mapping[str, float] = {OWN_READ: 1}
 BILLING, ACCOUNTS, CREDITS = "billing", "accounts", "credits"
 BOUNDARY = "a-boundary-of-the-benchmark"
 JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
@@ -56,7 +62,7 @@ class Call:
     """One kind of request, under its name in the table; several requests are sent in turn.
 
     api: whose operation it is
-    wanted: how many times the requests per second of Prism, or None where nothing is asked
+    wanted: how many times the requests per second of each peer
     stateless: whether a server that keeps no state and knows no roles can answer it
     undo: what makes the first request possible again, where it is not
     """
@@ -64,8 +70,8 @@ class Call:
     name: str
     requests: Sequence[Request]
     status: int
+    wanted: Mapping[str, float]
     api: str = BILLING
-    wanted: float | None = None
     stateless: bool = True
     undo: Request | None = None
 
@@ -96,9 +102,9 @@ class Asked:
     plan: dict[str, Any] = field(repr=False)
 
 
-def ask(port: int, base: str, request: Request) -> Answer:
-    """Send one request on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def ask(port: int, base: str, request: Request, *, patience: float = 10) -> Answer:
+    """Send one request on a connection of its own; patience: seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
     try:
         headers = {"Accept": "application/json"}
         if request.token is not None:
@@ -148,7 +154,7 @@ def find(
     create = Request(method="POST", path="/journals", token=vendor, body=json.dumps(new).encode())
     filled = answer(create, 201)["id"]
     lines = _lines(get(f"/journals/{largest['id']}/charges?limit=100")["data"])
-    upload = Request(method="POST", path=f"/journals/{filled}/upload", token=vendor, body=_form(lines), media=FORM)
+    upload = Request(method="POST", path=f"/journals/{filled}/upload", token=vendor, body=form(lines), media=FORM)
     answer(upload)
     statements = [
         each
@@ -182,16 +188,27 @@ def find(
     beside, plan_beside = _beside(cast, get)
     wrong = replace(create, body=json.dumps({**new, "name": 17, "authorization": "none"}).encode())
     calls = [
-        Call(name="read a journal", requests=[reading], status=200, wanted=5),
-        Call(name="list 10 journals", requests=[replace(reading, path="/journals?limit=10")], status=200, wanted=2.5),
-        Call(name=f"list {PAGE} charges", requests=[replace(reading, path=f"{charges_path}?limit={PAGE}")], status=200),
+        Call(name="read a journal", requests=[reading], status=200, wanted=READ),
+        Call(name="list 10 journals", requests=[replace(reading, path="/journals?limit=10")], status=200, wanted=LIST),
+        Call(
+            name=f"list {PAGE} charges",
+            requests=[replace(reading, path=f"{charges_path}?limit={PAGE}")],
+            status=200,
+            wanted=LIST,
+        ),
         *beside,
-        Call(name="invalid create", requests=[wrong], status=400),
-        Call(name="refused by role", requests=[replace(reading, token=tokens["client"])], status=403, stateless=False),
-        Call(name="no token", requests=[replace(reading, token=None)], status=401),
-        Call(name="move a statement", requests=moves, status=200, undo=moves[len(statements)]),
+        Call(name="invalid create", requests=[wrong], status=400, wanted={PRISM: 5}),
+        Call(
+            name="refused by role",
+            requests=[replace(reading, token=tokens["client"])],
+            status=403,
+            wanted=REFUSAL,
+            stateless=False,
+        ),
+        Call(name="no token", requests=[replace(reading, token=None)], status=401, wanted=REFUSAL),
+        Call(name="move a statement", requests=moves, status=200, wanted={PRISM: 5}, undo=moves[len(statements)]),
         # Last, since it makes the world grow.
-        Call(name="valid create", requests=[create], status=201, wanted=5),
+        Call(name="valid create", requests=[create], status=201, wanted={PRISM: 7}),
     ]
     refusals = {each.status: ask(port, base, each.requests[0]) for each in calls if each.status >= 400}
     plan = {
@@ -202,6 +219,7 @@ def find(
             f"{base}/journals": [journal],
             f"{base}/statements": [get(f"/statements/{each['id']}", operations) for each in statements],
         },
+        "mover": get(f"/statements/{statements[0]['id']}", operations)["audit"]["created"]["by"],
         "events": {"queue": [["Generated", "Error"], "Queued"], "error": [["Queued"], "Error"]},
         "created": answer(create, 201),
         "refusals": {status: found.body.decode() for status, found in refusals.items()},
@@ -227,14 +245,33 @@ def _beside(cast: Sequence[Mapping[str, Any]], get: Callable[[str, str], Any]) -
         raise Unfit(f"the world is too small: {counts}; 10 of each are needed.")
     listing = Request(method="GET", path=f"{path}?count=10", token=auditor["token"])
     calls = [
-        Call(name="read an account", requests=[summary], status=200, api=ACCOUNTS),
-        Call(name="list 10 credits", requests=[listing], status=200, api=CREDITS),
+        Call(name="read an account", requests=[summary], status=200, wanted=READ, api=ACCOUNTS),
+        Call(name="list 10 credits", requests=[listing], status=200, wanted=LIST, api=CREDITS),
     ]
     plan = {
         "account": {"role": holder["role"], "path": summary.path[1:], "record": account},
         "credits": {"role": auditor["role"], "rows": credits},
     }
     return calls, plan
+
+
+def stubs(said: Sequence[tuple[Request, Answer]], base: str) -> list[dict[str, Any]]:
+    """What a server of canned replies needs to give the same answers to the same requests, by method, URL, token and
+    body.
+    """
+    found = []
+    for request, answer in said:
+        token = {"absent": True} if request.token is None else {"equalTo": f"Bearer {request.token}"}
+        matched: dict[str, Any] = {
+            "method": request.method,
+            "url": request.target(base),
+            "headers": {"Authorization": token},
+        }
+        if request.body is not None:
+            matched["bodyPatterns"] = [{"equalTo": request.body.decode()}]
+        reply = {"status": answer.status, "headers": {"Content-Type": answer.media}, "body": answer.body.decode()}
+        found.append({"request": matched, "response": reply})
+    return found
 
 
 def roles(cast: Sequence[Mapping[str, Any]], api: str) -> dict[str, str]:
@@ -255,7 +292,7 @@ def _lines(charges: Sequence[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def _form(content: bytes) -> bytes:
-    """A form with one file."""
-    head = 'Content-Disposition: form-data; name="file"; filename="charges.jsonl"\r\nContent-Type: application/jsonl'
+def form(content: bytes, kind: str = "jsonl", media: str = "application/jsonl") -> bytes:
+    """A form with one charge file."""
+    head = f'Content-Disposition: form-data; name="file"; filename="charges.{kind}"\r\nContent-Type: {media}'
     return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()

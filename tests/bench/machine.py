@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
 PROC = Path("/proc")
+# Asked once: with --one-core the benchmark itself gives some of them up.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def cpu(pid: int) -> float | None:
@@ -24,6 +27,16 @@ def resident(pid: int) -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak(pid: int) -> int | None:
+    """Bytes of memory that a process has held at most."""
+    try:
+        status = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return None
+    found = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found) * 1024
+
+
 def busy(seconds: float = 0.5) -> list[tuple[float, str]]:
     """(share of one core, name and pid) of the processes that are at work, but for this one; the busiest first."""
     before = {pid: used for pid in _pids() if (used := cpu(pid)) is not None}
@@ -38,9 +51,13 @@ def busy(seconds: float = 0.5) -> list[tuple[float, str]]:
 
 def load() -> str:
     """The load average of the last 1, 5 and 15 minutes, and the cores that share it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     averages = " ".join(f"{each:.2f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
-    return f"{averages} on {cores} cores"
+    return f"{averages} on {CORES} cores"
+
+
+def progress(said: str) -> None:
+    """Tell on stderr what is being done, so that nobody waits in the dark."""
+    print(f"... {said}", file=sys.stderr, flush=True)
 
 
 def _pids() -> list[int]:
@@ -60,4 +77,5 @@ def _name(pid: int) -> str:
         words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return "?"
-    return " ".join(os.path.basename(word.decode(errors="replace")) for word in words[:3] if word)[:40] or "?"
+    said = " ".join(os.path.basename(word.decode(errors="replace")) for word in words[:3])
+    return " ".join(said.split())[:40] or "?"

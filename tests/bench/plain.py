@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,10 @@ def application(plan: dict[str, Any]) -> Starlette:
             return refuse(409)
         body = await request.body()
         changes = orjson.loads(body) if body else {}
-        items[path][id] = changed = {**record, **changes, "status": end, "revision": record["revision"] + 1}
+        stamp = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}", "by": plan["mover"]}
+        audit = {**record["audit"], "updated": stamp, end.lower(): stamp}
+        changes |= {"status": end, "revision": record["revision"] + 1, "audit": audit}
+        items[path][id] = changed = {**record, **changes}
         return Response(orjson.dumps(changed), media_type="application/json")
 
     account, credits = plan["account"], plan["credits"]

@@ -1,17 +1,21 @@
-"""The figures of a run as text: one table, the ratios, and the wanted ones beside them."""
+"""The figures of servers as text, and what is wanted of ours beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from calls import Call
+from calls import BARE, OWN_READ, PRISM, Call
 from load import Sample
-from servers import BARE, OURS
+from servers import OURS
+from verdicts import Verdict, at_least, at_most, table, times
 
-START = 0.5
-"""Wanted: from start to first answer at most this share of Prism's time."""
+P99 = 1 / 5
+"""Wanted: the slowest hundredth of ours takes at most this share of Prism's."""
+STARTS = {BARE: 1.5, PRISM: 1 / 4}
+COLD = {PRISM: 1 / 2}
+MEMORY = {PRISM: 1 / 2}
 
 
 @dataclass(slots=True)
@@ -29,26 +33,66 @@ class Figures:
     starts: dict[str, list[float]] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=dict)
     memory: dict[str, list[int]] = field(default_factory=dict)
-    cold: float | None = None
+    cold: list[float] = field(default_factory=list)
 
-    def rate(self, server: str, call: str) -> float | None:
-        """The median of the requests per second."""
-        samples = self.samples.get((server, call))
-        return median(each.rate for each in samples) if samples else None
+    def of(self, server: str, call: str, figure: Callable[[Sample], float | None]) -> float | None:
+        """The median of a figure over the rounds."""
+        found = [value for each in self.samples.get((server, call), ()) if (value := figure(each)) is not None]
+        return median(found) if found else None
 
-    def cpu(self, server: str, call: str) -> float | None:
-        """The median of the processor time per request, in microseconds."""
-        used = [each.cpu for each in self.samples.get((server, call), ()) if each.cpu is not None]
-        return median(used) if used else None
+    def ratio(self, call: str, peer: str, figure: Callable[[Sample], float | None]) -> float | None:
+        """Ours to a peer's."""
+        mine, theirs = self.of(OURS, call, figure), self.of(peer, call, figure)
+        return mine / theirs if mine is not None and theirs else None
 
 
 def lines(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[str]:
-    """The report, line by line."""
-    yield from _table(list(_rows(figures, calls, servers)), left=2)
+    """What was measured, line by line."""
+    if figures.samples:
+        yield from table(list(_rows(figures, calls, servers)), left=2)
+        yield ""
+    yield from table(list(_processes(figures, servers)), left=1)
     yield ""
-    yield from _table(list(_processes(figures, servers)), left=1)
-    yield ""
-    yield from _table(list(_ratios(figures, calls, servers)), left=1)
+    if figures.samples:
+        yield from table(list(_ratios(figures, calls, servers)), left=1)
+        yield ""
+
+
+def verdicts(figures: Figures, calls: Sequence[Call]) -> Iterator[Verdict]:
+    """What is wanted of requests and starts."""
+    read = next(call.name for call in calls)
+    for call in calls if figures.samples else ():
+        for peer, wanted in call.wanted.items():
+            if peer == OWN_READ:
+                mine, own = figures.of(OURS, call.name, _rate), figures.of(OURS, read, _rate)
+                yield at_least(call.name, peer, mine / own if mine and own else None, wanted)
+            else:
+                yield at_least(call.name, peer, figures.ratio(call.name, peer, _rate), wanted)
+    for call in calls if figures.samples else ():
+        if call.stateless:
+            yield at_most(f"{call.name}, p99", PRISM, figures.ratio(call.name, PRISM, _p99), P99)
+    for peer, wanted in STARTS.items() if figures.starts else ():
+        yield at_most("start, warm cache", peer, _share(figures.starts.get(OURS), figures.starts.get(peer)), wanted)
+    for peer, wanted in COLD.items() if figures.starts else ():
+        yield at_most("start, no cache", peer, _share(figures.cold, figures.starts.get(peer)), wanted)
+    for peer, wanted in MEMORY.items() if figures.memory else ():
+        yield at_most("memory after load", peer, _share(figures.memory.get(OURS), figures.memory.get(peer)), wanted)
+
+
+def _rate(sample: Sample) -> float:
+    return sample.rate
+
+
+def _p99(sample: Sample) -> float:
+    return sample.p99
+
+
+def _cpu(sample: Sample) -> float | None:
+    return sample.cpu
+
+
+def _share(mine: Sequence[float] | None, theirs: Sequence[float] | None) -> float | None:
+    return median(mine) / median(theirs) if mine and theirs else None
 
 
 def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[list[str]]:
@@ -59,7 +103,7 @@ def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> It
             samples = figures.samples.get((server, call.name))
             if not samples:
                 continue
-            used = figures.cpu(server, call.name)
+            used = figures.of(server, call.name, _cpu)
             yield [
                 name,
                 server,
@@ -75,54 +119,27 @@ def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> It
 def _processes(figures: Figures, servers: Sequence[str]) -> Iterator[list[str]]:
     yield ["server", "start s", "(all)", "CPU s", "memory MB"]
     for server in servers:
-        starts, memory = figures.starts[server], figures.memory.get(server)
-        each = " ".join(f"{seconds:.2f}" for seconds in starts)
-        spent = f"{median(figures.spent[server]):.2f}" if server in figures.spent else "-"
-        yield [server, f"{median(starts):.2f}", each, spent, f"{median(memory) / 1e6:,.0f}" if memory else "-"]
-        if server == OURS and figures.cold is not None:
-            yield [f"{OURS}, empty cache", f"{figures.cold:.2f}", "", "", ""]
+        memory, spent = figures.memory.get(server), figures.spent.get(server)
+        held = f"{median(memory) / 1e6:,.0f}" if memory else "-"
+        yield [server, *_each(figures.starts.get(server)), f"{median(spent):.2f}" if spent else "-", held]
+        if server == OURS and figures.cold:
+            yield [f"{OURS}, no cache", *_each(figures.cold), "", ""]
+
+
+def _each(seconds: Sequence[float] | None) -> list[str]:
+    return [f"{median(seconds):.2f}", " ".join(f"{each:.2f}" for each in seconds)] if seconds else ["-", ""]
 
 
 def _ratios(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> Iterator[list[str]]:
-    prism = next((server for server in servers if server not in (OURS, BARE)), None)
-    yield ["ours to", prism or "Prism", "wanted", "", "by CPU", BARE, "by CPU"]
+    """Ours to each peer, and the same by processor time: what one second of it is good for, which is less moved by
+    whatever else the machine does.
+    """
+    peers = [server for server in servers if server != OURS]
+    yield ["ours to", *(column for peer in peers for column in (peer, "by CPU", "p99"))]
     for call in calls:
-        if (mine := figures.rate(OURS, call.name)) is None:
-            continue
-        theirs = figures.rate(prism, call.name) if prism is not None else None
-        row = [call.name, *_against(mine, theirs, call.wanted, lambda found, wanted: found >= wanted, ">=")]
-        # The requests that one second of the processor is good for: the same ratio, less moved by what else it does.
-        cost = figures.cpu(OURS, call.name)
-        row.append(_times(figures.cpu(prism, call.name) if prism is not None else None, cost))
-        row.append(_times(mine, figures.rate(BARE, call.name)))
-        yield [*row, _times(figures.cpu(BARE, call.name), cost)]
-    starts: Mapping[str, float] = {server: median(found) for server, found in figures.starts.items()}
-    theirs = starts.get(prism) if prism is not None else None
-    row = ["start", *_against(starts[OURS], theirs, START, lambda found, wanted: found <= wanted, "<=")]
-    spent: Mapping[str, float] = {server: median(found) for server, found in figures.spent.items()}
-    row.append(_times(spent.get(OURS), spent.get(prism) if prism is not None else None))
-    yield [*row, _times(starts[OURS], starts.get(BARE)), _times(spent.get(OURS), spent.get(BARE))]
-
-
-def _against(
-    mine: float, theirs: float | None, wanted: float | None, fits: Callable[[float, float], bool], sign: str
-) -> list[str]:
-    if wanted is None:
-        return [_times(mine, theirs), "", ""]
-    verdict = "" if not theirs else "met" if fits(mine / theirs, wanted) else "MISSED"
-    return [_times(mine, theirs), f"{sign} {wanted:g} x", verdict]
-
-
-def _times(one: float | None, other: float | None) -> str:
-    return f"{one / other:.2f} x" if one is not None and other else "-"
-
-
-def _table(rows: list[list[str]], *, left: int) -> Iterator[str]:
-    """Aligned columns, the first `left` of them to the left."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+        row = [call.name]
+        for peer in peers:
+            cost = figures.ratio(call.name, peer, _cpu)
+            row += [times(figures.ratio(call.name, peer, _rate)), times(1 / cost if cost else None)]
+            row.append(times(figures.ratio(call.name, peer, _p99)))
+        yield row

