@@ -98,7 +98,7 @@ def taken(work: Work, content: bytes, note: Record) -> None:
 def built(work: Work, journal: Record, note: Record) -> Built:
     """The charges of the file that was noted for a journal: those built ahead, if the upload is the last change."""
     ahead = work.world.prepared.pop(AHEAD, None)
-    if ahead is not None and ahead.note is note and (Uploads.ENTITY, journal["id"]) in work.world.replaced:
+    if ahead is not None and ahead.note is note and journal["id"] in work.world.replaced.get(Uploads.ENTITY, ()):
         found: Built = ahead.built
         return found
     return _finished(build(work, journal, Uploads.content(work, note), note["kind"]))
