@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockserver.domain.errors import Invalid
-from mockserver.rql import Expr, Pick, Query, Sort, ordering, parse, predicate, text
+from mockserver.rql import Expr, Pick, Query, Sort, ordering, parse, predicate, reading, text
+from mockserver.rql.parser import expression
 from mockserver.rql.syntax import Among, And, Compare, Constant, Elements, Not, Or, Path, Word
 from specs.shapes import shape
 
@@ -535,3 +536,36 @@ def test_a_shape_tells_kinds_and_may_contain_itself() -> None:
 def test_a_missing_schema_is_named() -> None:
     with pytest.raises(KeyError, match="Nosuch"):
         shape(DOCUMENT, "Nosuch")
+
+
+@PATIENT
+@given(
+    st.one_of(
+        st.text("eqlik.a1 (),=*-\\\x06rlQ;&|'", max_size=20),
+        st.builds(
+            "{}{}({}{},{}{}){}".format,
+            st.sampled_from(["", " "]),
+            st.sampled_from(["eq", "ne", "gt", "ge", "lt", "le", "like", "ilike", "EQ", "in"]),
+            st.sampled_from(["", "  "]),
+            st.text("ab.c ()'", min_size=1, max_size=6),
+            st.sampled_from(["", " "]),
+            st.text("ab*\\-:1 \x06=", min_size=1, max_size=8),
+            st.sampled_from(["", " "]),
+        ),
+        st.builds("{}={}".format, st.text("ab.rql ", max_size=6), st.text("ab* 1:-\x06", max_size=8)),
+    )
+)
+@example("eq(a,b)")
+@example(" like( a.b , *c d* ) ")
+@example("rql=a")
+@example("a b=c")
+def test_what_is_read_without_the_grammar_is_what_the_grammar_reads(item: str) -> None:
+    simple = reading._simple(item, 7)
+    if simple is not None:
+        # With where each part stands, which comparing leaves out.
+        assert repr(simple) == repr(expression(item, offset=7))
+
+
+def test_most_filters_are_read_without_the_grammar() -> None:
+    for item in ("eq(status,Error)", "status=Error", "like(externalIds.vendor,*4*)", "ge(audit.created.at,2026-01-01)"):
+        assert reading._simple(item, 0) is not None, item

