@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from mockserver import MockServer, wire
-from mockserver.apis.billing import WORKFLOWS, charge_files
+from mockserver.apis.billing import WORKFLOWS, charge_files, recall
 from mockserver.domain.errors import Invalid, NoSuchTransition
 from mockserver.work import Upload
 from tests.billing_world import LINED, PLAIN, SPLIT, VENDOR, Small, line
@@ -103,6 +103,24 @@ def test_what_was_made_ahead_is_what_the_job_makes() -> None:
         small.world.run()
         worlds.append(fingerprint(small.world))
     assert worlds[0] == worlds[1]
+
+
+def test_what_was_forgotten_is_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds = []
+    for most in (recall.MOST, 2):
+        monkeypatch.setattr(recall, "MOST", most)
+        small = Small()
+        upload(small, small.journal(), several())
+        small.world.run()
+        worlds.append(fingerprint(small.world))
+    assert worlds[0] == worlds[1]
+
+
+def test_no_more_is_recalled_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "MOST", 5)
+    known: recall.Recall[int, str] = recall.Recall()
+    assert [known.keep(number, str(number)) for number in range(12)] == [str(number) for number in range(12)]
+    assert dict(known) == {10: "10", 11: "11"}
 
 
 @pytest.mark.parametrize("when", ["between", "after"])
