@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from mockserver import MockServer, wire
-from mockserver.apis.billing import WORKFLOWS, charge_files
-from mockserver.domain.errors import Invalid
+from mockserver.apis.billing import WORKFLOWS, charge_files, recall
+from mockserver.domain.errors import Invalid, NoSuchTransition
 from mockserver.work import Upload
 from tests.billing_world import LINED, PLAIN, SPLIT, VENDOR, Small, line
 from tests.driver import BASE, Client
@@ -50,19 +50,27 @@ def several(count: int = 300) -> list[dict[str, Any]]:
     return [line(PLAIN, number) if number % 5 else wrong[number // 5 % 4] for number in range(1, count + 1)]
 
 
+def prepare(
+    small: Small, id: str, lines: Sequence[dict[str, Any]], between: Callable[[], None] = lambda: None
+) -> Upload:
+    """Read lines ahead, as the engine does it. between: what others do between two portions"""
+    content = b"\n".join(orjson.dumps(wire.plain(each)) for each in lines)
+    file, work = Upload("march.jsonl", "application/jsonl", content), small.work(VENDOR)
+    for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", id), file):
+        between()
+    return file
+
+
 def upload(
     small: Small,
     id: str,
     lines: Sequence[dict[str, Any]],
     *,
     between: Callable[[], None] = lambda: None,
-    after: Callable[[], None] = lambda: None,
+    after: Callable[[], object] = lambda: None,
 ) -> None:
-    """Upload lines as the engine does it. between: what others do between two portions; after: before it is taken"""
-    content = b"\n".join(orjson.dumps(wire.plain(each)) for each in lines)
-    file, work = Upload("march.jsonl", "application/jsonl", content), small.work(VENDOR)
-    for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", id), file):
-        between()
+    """Upload lines that were read ahead. after: what others do before the file is taken"""
+    file = prepare(small, id, lines, between)
     after()
     small.load("Journal", id, file, VENDOR, settle=False)
 
@@ -97,6 +105,24 @@ def test_what_was_made_ahead_is_what_the_job_makes() -> None:
     assert worlds[0] == worlds[1]
 
 
+def test_what_was_forgotten_is_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds = []
+    for most in (recall.MOST, 2):
+        monkeypatch.setattr(recall, "MOST", most)
+        small = Small()
+        upload(small, small.journal(), several())
+        small.world.run()
+        worlds.append(fingerprint(small.world))
+    assert worlds[0] == worlds[1]
+
+
+def test_no_more_is_recalled_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "MOST", 5)
+    known: recall.Recall[int, str] = recall.Recall()
+    assert [known.keep(number, str(number)) for number in range(12)] == [str(number) for number in range(12)]
+    assert dict(known) == {10: "10", 11: "11"}
+
+
 @pytest.mark.parametrize("when", ["between", "after"])
 def test_what_changes_while_a_file_is_read_counts(small: Small, when: str, readings: list[str]) -> None:
     id = small.journal()
@@ -129,6 +155,22 @@ def test_of_two_files_at_once_each_counts_for_its_own_journal(small: Small) -> N
     upload(small, first, [line(amount=1)], after=lambda: upload(small, second, [line(amount=2)]))
     small.world.run()
     assert [charge["price"]["PPx1"] for id in (first, second) for charge in small.charges(id)] == [1, 2]
+
+
+def test_a_file_that_others_have_read_meanwhile_is_not_taken_for_ones_own(small: Small) -> None:
+    first, second = small.journal(), small.journal()
+    upload(small, first, [line(amount=1)], after=lambda: prepare(small, second, [line(amount=2)]))
+    small.world.run()
+    assert [charge["price"]["PPx1"] for charge in small.charges(first)] == [1]
+
+
+def test_a_file_that_was_refused_leaves_the_one_before_it(small: Small) -> None:
+    id = small.journal()
+    upload(small, id, [line(amount=1)])
+    with pytest.raises(NoSuchTransition):
+        upload(small, id, [line(amount=2)])
+    small.world.run()
+    assert [charge["price"]["PPx1"] for charge in small.charges(id)] == [1]
 
 
 def test_no_more_is_kept_ahead_than_one_file(small: Small) -> None:

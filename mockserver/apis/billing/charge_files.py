@@ -25,6 +25,7 @@ import orjson
 from mockserver import wire
 from mockserver.apis.billing import exports
 from mockserver.apis.billing.limits import LIMITS, NUMBER, Limits, check_size, short, unreadable
+from mockserver.apis.billing.recall import Recall
 from mockserver.apis.billing.sheets import Cell, Fault, letter, sheet_portions
 from mockserver.domain.errors import TooLarge, UnsupportedMedia
 
@@ -139,8 +140,6 @@ PORTION = 100
 """Lines that are read before others have their turn: some milliseconds."""
 PIECE = 65_536
 """Bytes of a text that are split into lines at a time"""
-RECALLED = 4_096
-"""How many readings of a part of a line are kept while a file is read."""
 _TEXTS = frozenset({str, type(None)})
 _NONE: Mapping[str, Any] = {}
 
@@ -229,7 +228,7 @@ class _Lines:
         self._strict = strict
         self._texts: dict[str, str] = {}
         self._amounts: dict[str, Decimal] = {}
-        self._parts: list[tuple[Part, dict[Any, tuple[Any, Sequence[str]]]]] = [(part, {}) for part in PARTS]
+        self._parts: list[tuple[Part, Recall[Any, tuple[Any, Sequence[str]]]]] = [(part, Recall()) for part in PARTS]
 
     def line(self, number: int, values: list[Any], errors: Sequence[str] = ()) -> Line:
         """The line that raw values make up, which stand in the order of COLUMNS; `errors` are those found before."""
@@ -242,10 +241,7 @@ class _Lines:
             # Only texts are recalled: numbers that are equal may be written otherwise, as 1 and 1.0, or 0 and -0.
             if part.recurs and _TEXTS.issuperset(map(type, raw)):
                 key = tuple(raw)
-                if (found := known.get(key)) is None:
-                    if len(known) >= RECALLED:
-                        known.clear()
-                    found = known[key] = self._read(part, raw)
+                found = known.get(key) or known.keep(key, self._read(part, raw))
             else:
                 found = self._read(part, raw)
             member, faults = found

@@ -14,6 +14,7 @@ from typing import Any
 from mockserver import ids
 from mockserver.apis.billing import rules, summaries
 from mockserver.apis.billing.matching import Match, Matcher, Side
+from mockserver.apis.billing.recall import Recall
 from mockserver.apis.billing.registry import WORKFLOWS
 from mockserver.domain.errors import Conflict, Invalid
 from mockserver.store import Record
@@ -65,8 +66,8 @@ class Processor:
         self._journal = work.ref("Journal", journal)
         self._shape = work.api.conventions.ids["Charge"].shape
         self._digits = ids.digits(journal["id"])
-        self._frames: dict[tuple[Any, ...], _Frame] = {}
-        self._segments: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._frames: Recall[tuple[Any, ...], _Frame] = Recall()
+        self._segments: Recall[tuple[Any, ...], dict[str, Any]] = Recall()
 
     def of_line(self, number: int, data: Mapping[str, Any], faults: Sequence[str]) -> list[Record]:
         """The charge that a line of a file makes, and behind it its shares.
@@ -131,11 +132,10 @@ class Processor:
             currency = {"purchase": self._common["authorization"]["currency"]}
             return self._framed(Match({}, {}, currency), [*faults, *self._matcher.faults(source, item)], order, split)
         key = (*map(source.get, _SOURCE), *map(item.get, _ORDER), *map(order.get, _ORDER), line, split)
-        frame = self._frames.get(key)
-        if frame is None:
-            match = self._matcher.match(source, item, line=line)
-            frame = self._frames[key] = self._framed(match, list(match.faults), order, split)
-        return frame
+        if (known := self._frames.get(key)) is not None:
+            return known
+        match = self._matcher.match(source, item, line=line)
+        return self._frames.keep(key, self._framed(match, list(match.faults), order, split))
 
     def _framed(self, match: Match, faults: list[str], order: Mapping[str, str], split: bool) -> _Frame:
         ref = None
@@ -161,9 +161,9 @@ class Processor:
         if not segment:
             return {}
         key = (segment, *attributes.items())
-        if key not in self._segments:
-            self._segments[key] = {"segment": segment, "attributes": {**attributes, "segment": segment}}
-        return self._segments[key]
+        return self._segments.get(key) or self._segments.keep(
+            key, {"segment": segment, "attributes": {**attributes, "segment": segment}}
+        )
 
     def _shares(self, charge: Record, match: Match) -> Iterator[Record]:
         """The children of a split charge: own buyer and share of the prices, all else as the parent (e.3)."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from mockserver.apis.billing import rules, summaries
+from mockserver.apis.billing.recall import Recall
 from mockserver.store import Record, at
 from mockserver.work import Work
 
@@ -89,7 +90,7 @@ class Matcher:
         self._targets: dict[tuple[str, str, str], _Target] = {}
         self._items: dict[tuple[str, str], tuple[Record | None, str | None]] = {}
         self._orders: dict[tuple[str, str], tuple[dict[str, Any] | None, str | None]] = {}
-        self._matches: dict[tuple[str, ...], Match] = {}
+        self._matches: Recall[tuple[str, ...], Match] = Recall()
 
     def match(self, source: Mapping[str, str], item: Mapping[str, str], *, line: str = "") -> Match:
         """What these searches come to.
@@ -97,10 +98,7 @@ class Matcher:
         source: {type, criteria, value}; item: {criteria, value}; line: the id of an agreement line chosen by hand
         """
         key = (source["type"], source["criteria"], source["value"], item["criteria"], item["value"], line)
-        match = self._matches.get(key)
-        if match is None:
-            match = self._matches[key] = self._match(*key)
-        return match
+        return self._matches.get(key) or self._matches.keep(key, self._match(*key))
 
     def faults(self, source: Mapping[str, str], item: Mapping[str, str]) -> tuple[str, ...]:
         """What is wrong with either search, where the other cannot be told; one that is not whole is passed over."""
