@@ -4,7 +4,7 @@
 # make test-all     make test, and what takes minutes: long random walks, schemathesis for every role and seed
 # make test-clients the vendor's own client and generated ones against a running server
 # make contracts    set up what is needed and verify a deployment (ARGS="run --target http://127.0.0.1:8000 --config fixtures/contracts.toml")
-# make bench        speed beside Prism and bare Starlette
+# make bench        speed beside Prism, WireMock and bare Starlette, and in worlds of a million charges (ARGS=--quick)
 # make bench-contracts  the toolkit beside stock Schemathesis, over the same planted defects
 # make lint-specs   Redocly on the assembled documents
 # make matrix       rewrite the generated pages that are compared in tests
@@ -64,8 +64,6 @@ test-clients: $(VENV)/.serve
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py $(ARGS)
-	@echo
-	$(BIN)/python tests/bench/sandboxes.py
 
 bench-contracts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench_contracts.run $(ARGS)
