@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Record = Mapping[str, Any]
 Key = Callable[[Record], Any]
@@ -21,6 +21,12 @@ MOST = 64
 """What is made of a bucket: so many, of some eight to sixteen bytes a row each"""
 PORTION = 5_000
 """Rows that are looked at before others have their turn: some milliseconds."""
+
+
+class Holder(Protocol):
+    """What has a record: a stored version of one."""
+
+    record: Record
 
 
 class Ordered:
@@ -149,6 +155,15 @@ class Bucket:
             self._listed.append(id)
         for made in self.made.values():
             made.append(place, record)
+
+    def extend(self, ids: Sequence[str], rows: Mapping[str, Holder]) -> None:
+        """Take in many rows that come after all others."""
+        if self.made or self._listed is not None:
+            for id in ids:
+                self.append(id, rows[id].record)
+        else:
+            self.version += 1
+            self._ids.update(dict.fromkeys(ids))
 
     def remove(self, id: str) -> None:
         """Forget a row, and with it what the places of the others were."""

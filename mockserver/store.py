@@ -52,6 +52,8 @@ def at(record: Record, path: str) -> Any:
     """The value behind a dotted path, or None."""
     value: Any = record
     for name in _steps(path):
+        if value is None:
+            return None
         if type(value) is not dict and not isinstance(value, Mapping):
             return None
         value = value.get(name)
@@ -218,8 +220,26 @@ class Layer:
     def absorb(self, changes: Changes) -> Replaced:
         """Take over what a unit of work changed: its commit. What was there before."""
         return {
-            entity: {id: self.set(entity, id, row) for id, row in rows.items()} for entity, rows in changes.rows.items()
+            entity: self._add(batch)
+            if (batch := changes.batches.get(entity)) is not None and self._lacks(batch)
+            else {id: self.set(entity, id, row) for id, row in rows.items()}
+            for entity, rows in changes.rows.items()
         }
+
+    def _lacks(self, batch: Batch) -> bool:
+        layer: Layer | None = self
+        while layer is not None:
+            if not layer._rows.get(batch.entity, {}).keys().isdisjoint(batch.rows):
+                return False
+            layer = layer.below
+        return True
+
+    def _add(self, batch: Batch) -> Mapping[str, None]:
+        """Take over many rows, all of which are new, as `set` would one after another."""
+        self._rows.setdefault(batch.entity, {}).update(batch.rows)
+        for place, ids in batch.buckets.items():
+            self._owned(place).extend(ids, batch.rows)
+        return dict.fromkeys(batch.rows)
 
     def set(self, entity: str, id: str, row: Row | None) -> Row | None:
         """Store a version as it is, or forget it. What was there before."""
@@ -264,15 +284,60 @@ class Layer:
                 yield row
 
 
+class Batch:
+    """Many new rows of one entity, sorted as they come into the buckets that they belong to.
+
+    So that they can be taken over all at once, in next to no time, where that could be prepared in portions.
+    """
+
+    __slots__ = ("_paths", "buckets", "entity", "rows")
+
+    def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
+        self.entity = entity
+        self.rows: dict[str, Row] = {}
+        self.buckets: dict[Place, list[str]] = {(entity, EVERY, None): []}
+        # Neighbours mostly share the member that an index looks into, so that it need not be looked up again.
+        self._paths: list[_Sorted] = [_Sorted(path) for path in indexes.get(entity, ())]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(self, record: Record) -> None:
+        """Take in a row. No other may have its id."""
+        id = record["id"]
+        self.rows[id] = Row(record)
+        self.buckets[self.entity, EVERY, None].append(id)
+        for each in self._paths:
+            if (member := record.get(each.head)) is not each.last:
+                value, each.last = at(record, each.path), member
+                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), [])
+            if each.ids is not None:
+                each.ids.append(id)
+
+
+class _Sorted:
+    """Where the last row of a batch belongs by one index: what its path begins at, and the ids of that bucket."""
+
+    __slots__ = ("head", "ids", "last", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.head = path.partition(".")[0]
+        self.last: Any = None
+        self.ids: list[str] | None = None
+
+
 class Changes:
     """What one unit of work changes, over a layer that it does not touch until it is absorbed."""
 
-    __slots__ = ("below", "rows")
+    __slots__ = ("batches", "below", "rows")
 
     def __init__(self, below: Layer) -> None:
         self.below = below
         self.rows: dict[str, dict[str, Row | None]] = {}
         """By entity and id: the new version, or None of what is removed"""
+        self.batches: dict[str, Batch] = {}
+        """By entity, where its rows are those of a batch and nothing else"""
 
     @property
     def indexes(self) -> Mapping[str, Sequence[str]]:
@@ -300,11 +365,24 @@ class Changes:
         rows = self.rows.get(entity)
         if rows is None:
             rows = self.rows[entity] = {}
+        elif self.batches:
+            self.batches.pop(entity, None)
         rows[record["id"]] = Row(record)
 
     def remove(self, entity: str, id: str) -> None:
         """Forget a record."""
+        self.batches.pop(entity, None)
         self.rows.setdefault(entity, {})[id] = None
+
+    def add(self, batch: Batch) -> None:
+        """Store many new rows, which nobody may add to any more."""
+        rows = self.rows.get(batch.entity)
+        if rows:
+            self.batches.pop(batch.entity, None)
+            rows.update(batch.rows)
+        else:
+            self.rows[batch.entity] = {**batch.rows}
+            self.batches[batch.entity] = batch
 
     def all(self, entity: str) -> Iterator[Row]:
         """Every row of an entity."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver import ids, wire
 from mockserver.domain.errors import Invalid, NotFound
 from mockserver.domain.machine import state_of, transition
-from mockserver.store import Changes, Record, Row
+from mockserver.store import Batch, Changes, Record, Row
 
 if TYPE_CHECKING:
     from mockserver.world import World
@@ -195,6 +195,14 @@ class Work:
         """Store a version as it is, audit and revision untouched."""
         self.layer.put(entity, record)
         return record
+
+    def batch(self, entity: str) -> Batch:
+        """What many new records of an entity can be gathered in, for `add`."""
+        return Batch(entity, self.layer.indexes)
+
+    def add(self, batch: Batch) -> None:
+        """Store many new records as they are."""
+        self.layer.add(batch)
 
     def create(self, entity: str, record: Record) -> Record:
         """Store a new record; where the API stamps: revision 1, audit.created, and the audit key of its first state."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mockserver.apis.billing import summaries
 from mockserver.apis.billing.charges import Processor
 from mockserver.apis.billing.files import Uploads
-from mockserver.store import Record
+from mockserver.store import Batch, Record
 from mockserver.work import Work
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Built:
     faults: charge id -> what is wrong with its line
     """
 
-    charges: list[Record] = field(default_factory=list)
+    charges: Batch
     faults: dict[str, Sequence[str]] = field(default_factory=dict)
     summary: summaries.Summary = summaries.NOTHING
 
@@ -59,7 +59,7 @@ def build(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[
     """
     from mockserver.apis.billing.charge_files import portions
 
-    built, processor, numbers = Built(), Processor(work, journal), itertools.count(1)
+    built, processor, numbers = Built(work.batch("Charge")), Processor(work, journal), itertools.count(1)
     for lines in portions(content, kind):
         made: list[Record] = []
         for line in lines:
@@ -67,7 +67,8 @@ def build(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[
             if line.errors:
                 built.faults[charge["id"]] = line.errors
             made += (charge, *shares)
-        built.charges += made
+        for charge in made:
+            built.charges.add(charge)
         built.summary += summaries.summed(made)
         yield
     return built

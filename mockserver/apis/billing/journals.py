@@ -121,8 +121,7 @@ def _build(work: Work, journal: Record) -> summaries.Summary:
         return summaries.NOTHING
     built = building.built(work, journal, note)
     work.put(Uploads.ENTITY, {**note, "faults": built.faults})
-    for charge in built.charges:
-        work.put("Charge", charge)
+    work.add(built.charges)
     return built.summary
 
 

@@ -1,0 +1,83 @@
+"""Many new rows taken over at once: the world is as if they had come one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockserver.store import Batch, Changes, Layer, Record
+
+INDEXES = {"Charge": ["journal.id", "ledger.id"]}
+PLACES = [("journal.id", "J1"), ("journal.id", "J2"), ("ledger.id", "L1"), ("ledger.id", "L2")]
+
+
+@st.composite
+def charges(draw: st.DrawFn) -> list[Record]:
+    """Charges with ids of their own; neighbours often share the very object that an index looks into."""
+    journals = [{"id": "J1"}, {"id": "J2"}]
+    made: list[Record] = []
+    for id in draw(st.lists(st.integers(0, 30), unique=True, max_size=12)):
+        charge: dict[str, Any] = {"id": f"C{id:02}", "journal": journals[draw(st.integers(0, 1))]}
+        if (ledger := draw(st.sampled_from([None, "L1", "L2"]))) is not None:
+            charge["ledger"] = {"id": ledger}
+        made.append(charge)
+    return made
+
+
+def seen(layer: Layer) -> list[list[Record]]:
+    """All that can be asked of a layer, in the order in which it tells."""
+    everything = [[row.record for row in layer.all("Charge")]]
+    return everything + [[row.record for row in layer.where("Charge", path, value)] for path, value in PLACES]
+
+
+def begun(seeded: Sequence[Record], before: Sequence[Record], *, listed: bool) -> Layer:
+    layer = Layer(INDEXES)
+    for record in seeded:
+        layer.put("Charge", record)
+    layer = Layer(INDEXES, layer)
+    for record in before:
+        layer.put("Charge", record)
+    if listed:
+        _ = [layer.watched(("Charge", path, value)).listed for path, value in PLACES]
+    return layer
+
+
+@settings(deadline=None)
+@given(seeded=charges(), before=charges(), new=charges(), after=charges(), listed=st.booleans())
+def test_a_batch_leaves_what_one_after_another_leaves(
+    seeded: list[Record], before: list[Record], new: list[Record], after: list[Record], listed: bool
+) -> None:
+    one, other = (begun(seeded, before, listed=listed) for _ in range(2))
+    batch, at_once, each = Batch("Charge", INDEXES), Changes(one), Changes(other)
+    for record in new:
+        batch.add(record)
+        each.put("Charge", record)
+    at_once.add(batch)
+    for record in after:
+        at_once.put("Charge", record)
+        each.put("Charge", record)
+    assert [row.record for row in at_once.all("Charge")] == [row.record for row in each.all("Charge")]
+    replaced, expected = one.absorb(at_once), other.absorb(each)
+    assert seen(one) == seen(other)
+    assert {id: row and row.record for id, row in replaced.get("Charge", {}).items()} == {
+        id: row and row.record for id, row in expected.get("Charge", {}).items()
+    }
+    for path, value in PLACES:
+        bucket = one.bucket(("Charge", path, value))
+        assert bucket.listed == list(bucket)
+
+
+def test_a_batch_of_new_rows_is_taken_over_without_a_look_at_each() -> None:
+    layer, batch = Layer(INDEXES), Batch("Charge", INDEXES)
+    for number in range(10):
+        batch.add({"id": f"C{number}", "journal": {"id": "J1"}})
+    changes = Changes(layer)
+    changes.add(batch)
+    assert changes.batches == {"Charge": batch}
+    changes.remove("Charge", "C3")
+    assert changes.batches == {}, "what is changed afterwards goes the slow way"
+    layer.absorb(changes)
+    assert layer.count("Charge", "journal.id", "J1") == 9
