@@ -538,7 +538,8 @@ class Probe:
 def member(record: Any, path: str) -> Any:
     """The value at a dotted path, None where there is none."""
     for name in path.split("."):
-        if not isinstance(record, Mapping):
+        # A dict is asked for first: of Mapping at large every question takes several times as long.
+        if not isinstance(record, dict) and not isinstance(record, Mapping):
             return None
         record = record.get(name)
     return record
