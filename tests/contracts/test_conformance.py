@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.conformance.accepted import ROWS, accepted
-from contracts.conformance.generating import changed, grafted
-from contracts.drawing import ENCODABLE, UTF_8, elsewhere
+from contracts.conformance.generating import can_be_wrong, changed, grafted
+from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
 from contracts.oracle import Oracle
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
@@ -296,6 +297,17 @@ def test_answers_are_judged_alike_whether_most_of_them_are_judged_quickly_or_non
     monkeypatch.setattr(Oracle, "_is_as_documented", lambda oracle, exchange: False)
     assert found[0] == found[1] == [list(judge(whole, each)) for each in cases]
     assert sum(quickly(quick, each) for each in cases) > len(cases) / 20
+
+
+@pytest.mark.parametrize("api", names())
+def test_where_nothing_can_be_wrong_nothing_wrong_is_found(api: str) -> None:
+    from schemathesis import GenerationMode
+
+    operations = Oracle(load(api)).operations
+    right = [each for each in operations.values() if not can_be_wrong(each)]
+    assert len(right) < len(operations) / 5
+    for each in right:
+        assert drawn(each.as_strategy(generation_mode=GenerationMode.NEGATIVE), 1, Random(1)) == [], each.label
 
 
 def test_what_hypothesis_keeps_of_utf_8_is_as_it_finds_it() -> None:
