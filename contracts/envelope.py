@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contracts.probe import Probe
 
 ABSENT = object()
+_PHRASES = {each.value: each.phrase for each in HTTPStatus}
 
 
 def findings(p: Probe, exchange: Exchange, *, operation: str = "") -> Iterator[Finding]:
@@ -80,8 +81,8 @@ def _told(wording: Mapping[str, Any], status: int) -> dict[str, tuple[Any, ...]]
     if (code := wording.get("codes", {}).get(str(status))) is not None:
         found["$code"] = (code,)
     title = wording.get("titles", {}).get(str(status))
-    if title is None and status in {each.value for each in HTTPStatus} and "titles" in wording:
-        title = HTTPStatus(status).phrase
+    if title is None and "titles" in wording:
+        title = _PHRASES.get(status)
     if title is not None:
         unreadable = (wording["unreadable"],) if status == 400 and "unreadable" in wording else ()
         found["$title"] = (title, *unreadable)

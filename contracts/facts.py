@@ -210,10 +210,11 @@ class Facts:
         for each in p.api.operations.values():
             if each.does != "list" or each.id in passed or p.api.visibility[each.entity].schema != schema:
                 continue
+            key = p.key(entity)
             for row in self._shown(each, caller, scope, passed | {each.id}):
                 # An id that is no text is told of its shape: as one, it need not lead to the same.
-                if self.is_own(each.entity, row, caller) is not False and isinstance(row.get(p.key(entity)), str):
-                    yield row[p.key(entity)]
+                if self.is_own(each.entity, row, caller) is not False and isinstance(row.get(key), str):
+                    yield row[key]
         # A member spelled as the parameter is, `accountLocator`, names one that no list may show.
         words = {each.parent for each in p.api.operations.values() if each.below == entity and each.parent}
         for each in p.api.operations.values():

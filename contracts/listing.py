@@ -181,7 +181,7 @@ def leaves(record: Any, path: str) -> list[Any]:
     """Every value behind a dotted path that may lead through lists; what is unset is left out."""
     found = [record]
     for name in path.split("."):
-        inner = [each.get(name) for each in found if isinstance(each, Mapping)]
+        inner = [each.get(name) for each in found if isinstance(each, dict)]
         found = [value for each in inner for value in (each if isinstance(each, list) else [each]) if value is not None]
     return found
 

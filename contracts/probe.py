@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import zip_longest
@@ -76,6 +75,9 @@ class Probe:
         self.oracle, self.facts = Oracle(api), Facts(self)
         lent = {entity: tuple(ids) for entity, ids in settings.lend.get(api.name, {}).items()}
         self.guard = Guard(api, settings.mode, lent=lent)
+        self._keys: dict[str, str] = {}
+        self._schemas: dict[str, Mapping[str, Any]] = {}
+        self._scopes: dict[str, dict[str, str]] = {}
         self.misworded = False
         """whether a refusal has broken the spec, so that its words need not be told again"""
         self.things: list[tuple[int, Thing]] = []
@@ -160,6 +162,11 @@ class Probe:
 
     def key(self, entity: str) -> str:
         """The member that holds an entity's id."""
+        if entity not in self._keys:
+            self._keys[entity] = self._key(entity)
+        return self._keys[entity]
+
+    def _key(self, entity: str) -> str:
         members = self.schema_of(entity).get("properties", {})
         mine = [each for each in self.api.operations.values() if each.entity == entity]
         # What no path names is told by the member that tells others: `locator`, or `id`.
@@ -168,6 +175,11 @@ class Probe:
 
     def schema_of(self, entity: str) -> Mapping[str, Any]:
         """The schema of an entity in the document, one level of `allOf` put together; empty where there is none."""
+        if entity not in self._schemas:
+            self._schemas[entity] = self._schema_of(entity)
+        return self._schemas[entity]
+
+    def _schema_of(self, entity: str) -> Mapping[str, Any]:
         seen = self.api.visibility.get(entity)
         schemas = self.api.document["components"]["schemas"]
         if seen is None or seen.schema not in schemas:
@@ -183,13 +195,18 @@ class Probe:
         scope = self.api.scope
         if scope is None or scope.parameter is None:
             return {}
-        given = self.settings.values.get(self.api.name, {}).get(scope.parameter)
+        if caller.name not in self._scopes:
+            self._scopes[caller.name] = {scope.parameter: self._scope(scope.parameter, caller)}
+        return dict(self._scopes[caller.name])
+
+    def _scope(self, name: str, caller: Caller) -> str:
+        given = self.settings.values.get(self.api.name, {}).get(name)
         plain = [each for each in caller.grants if _is_plain(each)]
         others = [each for other in self.callers for each in other.grants if _is_plain(each)]
         found = (str(given) if given and (not plain or given in plain) else None) or next(iter([*plain, *others]), None)
         if found is None:
-            raise Blocked(f"no {scope.parameter} is known; name one under [values.{self.api.name}] in contracts.toml")
-        return {scope.parameter: found}
+            raise Blocked(f"no {name} is known; name one under [values.{self.api.name}] in contracts.toml")
+        return found
 
     # Calls
 
@@ -446,18 +463,19 @@ class Probe:
         Raises Blocked where it cannot be read.
         """
         machine = self.api.machines[thing.entity]
-        deadline, pause = time.monotonic() + self.settings.patience, 0.05
+        clock = self.settings.clock
+        deadline, pause = clock.now() + self.settings.patience, 0.05
         while True:
             record = self.stage.look(thing)
             state = member(record, machine.field)
             if not isinstance(state, str):
                 raise Blocked(f"{thing.entity} {thing.id} has no {machine.field}")
             moving = any(row.system and state in row.starts for row in machine.rows) and not machine.events_from(state)
-            if state in states or (not states and not moving) or time.monotonic() > deadline:
+            if state in states or (not states and not moving) or clock.now() > deadline:
                 return state
             if states and not moving:
                 return state
-            time.sleep(pause)
+            clock.sleep(pause)
             pause = min(pause * 2, 2.0)
 
     # What is said
@@ -520,7 +538,8 @@ class Probe:
 def member(record: Any, path: str) -> Any:
     """The value at a dotted path, None where there is none."""
     for name in path.split("."):
-        if not isinstance(record, Mapping):
+        # A dict is asked for first: of Mapping at large every question takes several times as long.
+        if not isinstance(record, dict) and not isinstance(record, Mapping):
             return None
         record = record.get(name)
     return record

@@ -97,18 +97,19 @@ class Known:
 
 
 def _members(
-    shape: Property, rows: Sequence[Row], hidden: frozenset[str], above: tuple[str, ...] = ()
+    shape: Property, parts: Sequence[Any], hidden: frozenset[str], above: tuple[str, ...] = ()
 ) -> Iterator[Member]:
+    """parts: of each row what lies below `above`"""
     for each in shape.members.values():
         names = (*above, each.name)
         path = ".".join(names)
         if path in hidden or each.kind == "collection":
             continue
+        values = tuple([part.get(each.name) if isinstance(part, dict) else None for part in parts])
         if each.kind == "object":
             if len(names) < DEEPEST:
-                yield from _members(each, rows, hidden, names)
+                yield from _members(each, values, hidden, names)
             continue
-        values = tuple(member(row, path) for row in rows)
         if not any(isinstance(value, (dict, list)) for value in values):
             yield Member(path, "number" if each.kind == "integer" else each.kind, values)
 

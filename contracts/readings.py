@@ -54,11 +54,9 @@ def differs(one: Any, other: Any, name: str = "") -> tuple[str, Any, Any] | None
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a record."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from texts(each)
-    elif isinstance(value, str):
+    """Every text in what a body holds."""
+    if isinstance(value, str):
         yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from (each,) if isinstance(each, str) else texts(each)

@@ -115,7 +115,14 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
     target = connect(
         settings.target, settings.app, timeout=settings.timeout, ca=str(settings.ca) if settings.ca else None
     )
-    sender = Sender(target, rate=settings.rate, budget=settings.budget, wire=settings.wire, redact=redact)
+    sender = Sender(
+        target,
+        rate=settings.rate,
+        budget=settings.budget,
+        wire=settings.wire,
+        redact=redact,
+        sleep=settings.clock.sleep,
+    )
     apis = [load(name, overlays=settings.overlays) for name in settings.apis or names()]
     result = Result(
         _plain(target.address), settings.mode, settings.seed, tuple(api.name for api in apis), strict=settings.strict

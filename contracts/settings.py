@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from contracts.acceptance import Accepted
+from contracts.waiting import REAL, Clock
 from contracts.wire import Caller
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -39,7 +40,7 @@ class Settings:
     target: address of the deployment; app: an ASGI application in this process, instead of it
     apis: names or folders; overlays: files that change cells, as the server's
     rate: calls a second at most; budget: calls at most; timeout: seconds a call; patience: seconds that background
-    work may take until its result is looked at as missing
+    work may take until its result is looked at as missing; clock: how that time passes
     known: API -> caller -> `own` and `foreign` -> entity -> ids
     lend: API -> entity -> ids that a full run may change; values: API -> what bodies have to name, for its Stage
     bases: API -> what its paths begin with there, instead of the spec's
@@ -56,6 +57,7 @@ class Settings:
     budget: int | None = None
     timeout: float = 30.0
     patience: float = 30.0
+    clock: Clock = REAL
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     overlays: tuple[Path, ...] = ()

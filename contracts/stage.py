@@ -7,7 +7,6 @@ Stage of contracts/apis/<name>/stage.py.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -226,14 +225,14 @@ class Stage(Writing):
         if machine is not None and isinstance(state, str) and state not in born(machine):
             raise Blocked(f"a new {entity} is {state}, not {machine.initial}")
 
-    def bring(self, thing: Thing, *states: str, avoid: Collection[str] = ()) -> Thing:
+    def bring(self, thing: Thing, *states: str, avoid: Collection[str] = (), here: str | None = None) -> Thing:
         """Take an object of the run's own to another state, the nearest of these, step by step. Raises Blocked.
 
-        avoid: ids of rows that are not to be taken
+        avoid: ids of rows that are not to be taken; here: the state that it is in, where that was just read
         """
         machine = self.p.api.machines[thing.entity]
         avoid = {*self._stuck, *self.SHUN, *avoid}
-        here = self.state(thing)
+        here = here or self.state(thing)
         while here not in states:
             ways = [way for state in states if (way := route(machine, here, state, avoid)) is not None]
             if not ways:
@@ -241,8 +240,9 @@ class Stage(Writing):
                 raise Blocked(f"{thing.entity} {thing.id} could not be brought to {wanted}; it stays {here}")
             way = min(ways, key=len)
             row = way[0]
-            exchange = self.advance(thing, row, way[1] if len(way) > 1 else None)
-            arrived = self.told(thing, exchange) or (row.end if row.end in machine.final else self.state(thing))
+            told = self.advance(thing, row, way[1] if len(way) > 1 else None)
+            is_over = row.end in machine.final and (row.system or told is None)
+            arrived = row.end if is_over else told or self.state(thing)
             if arrived != row.end:
                 avoid.add(row.id)
                 if arrived == here and row.system:
@@ -250,17 +250,17 @@ class Stage(Writing):
             here = arrived
         return thing
 
-    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> Exchange | None:
+    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> str | None:
         """Do one step; what background work must do is brought about and waited for.
 
+        Returns the state after it, where that was told. Raises Blocked.
         then: the step that is to follow, where one is meant to
         """
         if row.system:
             self.cause(thing, row)
-            self.arrive(thing, *(start for start in row.starts if start != row.end))
-            return None
+            return self.arrive(thing, *(start for start in row.starts if start != row.end))
         operation = self.by_event(thing.entity, row.event)
-        return self.p.expect(self.play(self.case(operation, self.acting(operation, thing), thing)))
+        return self.told(thing, self.p.expect(self.play(self.case(operation, self.acting(operation, thing), thing))))
 
     def route(self, machine: Machine, start: str, state: str) -> list[Transition]:
         """The fewest steps from one state to another. Raises Blocked where there is no way."""
@@ -274,12 +274,13 @@ class Stage(Writing):
 
     def arrive(self, thing: Thing, *starts: str) -> str:
         """The state of an object once it is none of these, or once the run's patience is over."""
-        deadline, pause = time.monotonic() + self.p.settings.patience, 0.02
+        clock = self.p.settings.clock
+        deadline, pause = clock.now() + self.p.settings.patience, 0.02
         while True:
             state = self.state(thing)
-            if state not in starts or time.monotonic() > deadline:
+            if state not in starts or clock.now() > deadline:
                 return state
-            time.sleep(pause)
+            clock.sleep(pause)
             pause = min(pause * 2, 1.0)
 
     def settle(self, thing: Thing) -> str:
@@ -417,14 +418,12 @@ class Stage(Writing):
         here, shunned = self.state(thing), {*self.SHUN, *avoid}
         if here not in states and all(route(machine, here, state, shunned) is None for state in states):
             return False
-        self.bring(thing, *states, avoid=avoid)
+        self.bring(thing, *states, avoid=avoid, here=here)
         return True
 
     def _lasts(self, entity: str, event: str) -> bool:
-        return any(
-            (each.entity, each.event) == (entity, event) and each.id in self.LASTING
-            for each in self.p.api.operations.values()
-        )
+        lasting = (self.p.api.operations[id] for id in self.LASTING if id in self.p.api.operations)
+        return any((each.entity, each.event) == (entity, event) for each in lasting)
 
     def tagged(self, entity: str, caller: Caller, params: Mapping[str, str], tag: str) -> list[str]:
         """Ids of objects that bear the mark of a run, as a list of theirs shows; [] where no list shows them.

@@ -138,7 +138,7 @@ class InProcess:
 
 
 class Http:
-    """A deployment at an address.
+    """A deployment at an address, behind TLS or a proxy.
 
     timeout: seconds a call; ca: file of the certificates to trust, where it is not the system's
     """
@@ -205,4 +205,8 @@ def _bounded(came: Any) -> bytes:
 
 def connect(address: str, app: Any, *, timeout: float, ca: str | None = None) -> Target:
     """The target that these settings name."""
-    return InProcess(app) if app is not None else Http(address, timeout=timeout, ca=ca)
+    from contracts.direct import Direct, reaches
+
+    if app is not None:
+        return InProcess(app)
+    return Direct(address, timeout=timeout) if reaches(address) else Http(address, timeout=timeout, ca=ca)

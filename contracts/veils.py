@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from contracts.facts import Row
@@ -50,7 +50,7 @@ def merged(one: Row, other: Row) -> Row:
     both = dict(one)
     for name, value in other.items():
         mine = both.get(name)
-        both[name] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+        both[name] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return both
 
 
@@ -59,7 +59,7 @@ def covers(veil: Sequence[str], name: str) -> bool:
 
 
 def scalars(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, inner in value.items():
             yield from scalars(inner, f"{name}.{key}" if name else key)
     elif isinstance(value, list):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from contracts import parsing
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -52,7 +54,8 @@ class Request:
 
     def with_headers(self, **headers: str) -> Request:
         """The same with headers laid over; underscores stand for hyphens."""
-        return replace(self, headers={**self.headers, **{name.replace("_", "-"): headers[name] for name in headers}})
+        laid = {**self.headers, **{name.replace("_", "-"): headers[name] for name in headers}}
+        return Request(self.method, self.path, self.query, laid, self.content)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,17 @@ class Answer:
     @cached_property
     def json(self) -> Any:
         """The body read as JSON, None if it is none."""
+        if self.plain is not None:
+            return self.plain
         try:
             return json.loads(self.content)
         except ValueError:
             return None
+
+    @cached_property
+    def plain(self) -> Any:
+        """The same where it is JSON as its standard has it (`parsing.plain`), else None."""
+        return parsing.plain(self.content)
 
     @property
     def media(self) -> str:

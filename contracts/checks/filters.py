@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.facts import ENOUGH, Row
@@ -296,7 +296,7 @@ def _included(p: Probe, operation: Operation, name: str) -> Iterator[Finding]:
             return
         if more:
             return
-        if tells and ignored is None and _named_by(p, listing, state):
+        if tells and ignored is None and _named_by(_in_state(p, operation, _scope(listing), state), listing):
             ignored = listing, both.exchange
     if ignored is None:
         raise Nothing(f"nothing {state} was found below {TRIED} objects of {operation.id}")
@@ -332,26 +332,38 @@ def _tried(p: Probe, operation: Operation, state: str) -> Iterator[Listing]:
             passed.append(scope)
             above = p.facts.parents(operation, each.caller, scope)
             below = [Listing(p, operation, each.caller, params) for params in above]
-            yield from sorted(below, key=lambda one: not _named_by(p, one, state))[:TRIED]
+            there = _in_state(p, operation, scope, state) if below else []
+            yield from sorted(below, key=lambda one: not _named_by(there, one))[:TRIED]
 
 
-def _named_by(p: Probe, listing: Listing, state: str) -> set[str]:
-    """Ids of what is in that state, names the object above the list, and is of the kind that the list shows."""
-    above = listing.params[listing.operation.parent or ""]
-    schema = p.api.visibility[listing.operation.entity].schema
-    naming: set[str] = set()
-    kind: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What a list shows in some state. texts: all that stands in it; fits: it is of the kind that another list shows"""
+
+    id: str
+    texts: frozenset[str]
+    fits: bool
+
+
+def _in_state(p: Probe, operation: Operation, scope: Mapping[str, str], state: str) -> list[Placed]:
+    """What is in that state, of all lists that are below nothing; beside it whether `operation` shows such things."""
+    schema = p.api.visibility[operation.entity].schema
+    found = []
     for each in p.api.operations.values():
         if each.does != "list" or each.below is not None:
             continue
-        asker = next((one for one in p.may(each) if _scope(listing) in p.facts.reaches(one)), None)
-        rows = p.facts.rows(each, asker, _scope(listing)) if asker is not None else []
-        there = [row for row in rows if _in(row, state)]
-        key = p.key(each.entity)
-        naming |= {str(row.get(key)) for row in there if above in texts(row)}
-        if p.api.visibility[each.entity].schema == schema:
-            kind |= {str(row.get(key)) for row in there}
-    return naming & kind
+        asker = next((one for one in p.may(each) if scope in p.facts.reaches(one)), None)
+        rows = p.facts.rows(each, asker, scope) if asker is not None else []
+        key, fits = p.key(each.entity), p.api.visibility[each.entity].schema == schema
+        found += [Placed(str(row.get(key)), frozenset(texts(row)), fits) for row in rows if _in(row, state)]
+    return found
+
+
+def _named_by(there: Sequence[Placed], listing: Listing) -> bool:
+    """Whether something of these names the object above the list, and is of the kind that the list shows."""
+    above = listing.params[listing.operation.parent or ""]
+    naming = {each.id for each in there if above in each.texts}
+    return any(each.fits and each.id in naming for each in there)
 
 
 def _scope(listing: Listing) -> dict[str, str]:

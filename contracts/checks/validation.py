@@ -105,12 +105,15 @@ def accepted(p: Probe, case: str) -> Iterator[Finding]:
 def bodies(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.operation(case)
     made, tried, at = _case(p, operation), 0, 0
-    while ways := list(_breaking(p, operation, made.body))[at : at + 1]:
-        at, exchange = at + 1, _played(p, made, ways[0].body)
+    ways = list(_breaking(p, operation, made.body))
+    while at < len(ways):
+        each, at = ways[at], at + 1
+        exchange = _played(p, made, each.body)
         tried += exchange is not None
         if exchange is not None and exchange.status < 400:
-            yield _accepted(p, exchange, ways[0].member, ways[0].rule)
+            yield _accepted(p, exchange, each.member, each.rule)
             made = _case(p, operation)
+            ways = list(_breaking(p, operation, made.body))
     if at and not tried:
         raise Nothing(f"{operation.id}: nothing takes back what it does; only --mode full may call it")
 
@@ -141,10 +144,13 @@ def odd(p: Probe, case: str) -> Iterator[Finding]:
     # What comes is judged on its way back: a failure of the server is a finding, whatever was sent.
     operation = p.operation(case)
     made, at = _case(p, operation), 0
-    while ways := list(mutations.odd({} if made.body is UNSET else made.body))[at : at + 1]:
-        at, exchange = at + 1, _played(p, made, ways[0].body)
+    ways = list(mutations.odd({} if made.body is UNSET else made.body))
+    while at < len(ways):
+        each, at = ways[at], at + 1
+        exchange = _played(p, made, each.body)
         if exchange is not None and exchange.status < 400:
             made = _case(p, operation)
+            ways = list(mutations.odd({} if made.body is UNSET else made.body))
     yield from ()
 
 
@@ -158,8 +164,10 @@ def odd(p: Probe, case: str) -> Iterator[Finding]:
 def variants(p: Probe, case: str) -> Iterator[Finding]:
     operation = p.operation(case)
     made, tried, at = _case(p, operation), 0, 0
-    while ways := list(mutations.right(p.resolved, _schema(p, operation), made.body, p.tag))[at : at + 1]:
-        at, each, exchange = at + 1, ways[0], _played(p, made, ways[0].body)
+    ways = list(mutations.right(p.resolved, _schema(p, operation), made.body, p.tag))
+    while at < len(ways):
+        each, at = ways[at], at + 1
+        exchange = _played(p, made, each.body)
         tried += exchange is not None
         if exchange is None:
             continue
@@ -172,6 +180,7 @@ def variants(p: Probe, case: str) -> Iterator[Finding]:
         if exchange.status < 400 and operation.event is None and first(operation) is not None:
             continue  # an update can be repeated
         made = _case(p, operation)
+        ways = list(mutations.right(p.resolved, _schema(p, operation), made.body, p.tag))
     if at and not tried:
         raise Nothing(f"{operation.id}: nothing takes back what it does; only --mode full may call it")
 

@@ -12,6 +12,8 @@ from contracts.oracle import Oracle
 
 UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "unsupported_content_type"})
 """What the coverage phase tries of requests without a body, and no check of it judges: nobody need look at it."""
+RULED = frozenset({"pattern", "format", "enum", "minLength", "maxLength", "allOf", "anyOf", "oneOf", "not", "$ref"})
+"""Words of a schema by which not every text will do"""
 WRONG_TYPE, MISSING = "incorrect_type", "object_missing_required_property"
 RULES = {
     "incorrect_type": "type",
@@ -58,9 +60,20 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     found = []
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
-        more = drawn(operation.as_strategy(generation_mode=mode), examples, rng) if examples else []
+        draws = examples and (mode is GenerationMode.POSITIVE or can_be_wrong(operation))
+        more = drawn(operation.as_strategy(generation_mode=mode), examples, rng) if draws else []
         found.append([*cases[:1], *thinned(cases[1:], rng), *more])
     return found[0], found[1]
+
+
+def can_be_wrong(operation: Any) -> bool:
+    """Whether a request can break the spec: one that carries nothing, on a path of any texts, cannot.
+
+    Hypothesis would look for one all the same, as long as for all that it finds.
+    """
+    carries = any((operation.body, operation.query, operation.headers, operation.cookies))
+    schemas = [each.definition.get("schema", {}) for each in operation.path_parameters]
+    return carries or any(schema.get("type") != "string" or RULED & schema.keys() for schema in schemas)
 
 
 def is_enumerated(case: Any) -> bool:

@@ -5,6 +5,10 @@
 Schemathesis runs once for each role, as it comes: every check, every phase. It has found a defect where it reports a
 failure (a check, of an operation) that the sound server does not give it with the same seed. The toolkit has found one
 where it names it rightly, as `contracts selftest` has it.
+
+    python -m tests.bench_contracts.run --speed [--defects N] [--jobs N]
+
+tells in two or three minutes how fast the toolkit is (speed.py).
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from multiprocessing.pool import AsyncResult, Pool
 
 from contracts import selftest
 from contracts.mistakes import Mistake
+from tests.bench_contracts import speed
 from tests.bench_contracts.stock import CALLERS, NOTHING, Stock
 
 PLACE = "tests.faulty:DEFECTS"
@@ -34,7 +39,11 @@ def main() -> int:
         "--examples", type=int, default=10, metavar="N", help="generated requests an operation and kind"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
+    parser.add_argument("--speed", action="store_true", help="how fast the toolkit is, and nothing else")
+    parser.add_argument("--defects", type=int, default=speed.DEFECTS, metavar="N", help="planted defects for --speed")
     options = parser.parse_args()
+    if options.speed:
+        return speed.main(options.defects, options.jobs)
     try:
         known = selftest.load(PLACE)
     except Mistake as mistake:

@@ -32,8 +32,11 @@ class Stock:
 NOTHING = Stock(frozenset(), 0, 0.0)
 
 
-def against(server: Any, api: str, token: str, *, seed: int, examples: int) -> Stock:
-    """A run. server: an ASGI application; examples: generated requests an operation and kind, at most"""
+def against(server: Any, api: str, token: str, *, seed: int, examples: int, longest: float = float("inf")) -> Stock:
+    """A run. server: an ASGI application, or an address; examples: generated requests an operation and kind, at most
+
+    longest: seconds after which no other operation is begun
+    """
     import schemathesis
     from schemathesis.config import SchemathesisConfig
     from schemathesis.engine import events, from_schema
@@ -48,7 +51,10 @@ def against(server: Any, api: str, token: str, *, seed: int, examples: int) -> S
     )
     began = time.monotonic()
     document = load(api).conventions.base + "/openapi.json"
-    schema = schemathesis.openapi.from_asgi(document, server, config=config)
+    if isinstance(server, str):
+        schema = schemathesis.openapi.from_url(server + document, config=config)
+    else:
+        schema = schemathesis.openapi.from_asgi(document, server, config=config)
     failures: set[tuple[str, str]] = set()
     requests = 0
     for event in from_schema(schema).execute():
@@ -57,6 +63,8 @@ def against(server: Any, api: str, token: str, *, seed: int, examples: int) -> S
         if isinstance(event, events.ScenarioFinished):
             requests += len(event.recorder.interactions)
             failures |= set(_failures(event))
+        if time.monotonic() - began > longest:
+            break
     return Stock(frozenset(failures), requests, time.monotonic() - began)
 
 

@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.conformance.accepted import ROWS, accepted
-from contracts.conformance.generating import changed, grafted
+from contracts.conformance.generating import can_be_wrong, changed, grafted
+from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
 from contracts.oracle import Oracle
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
@@ -253,3 +255,75 @@ def test_a_refusal_that_is_no_json_is_matched_as_it_came() -> None:
     row = accepted("credits", failure, case, answer)
 
     assert row is not None and row["name"] == "tokens-are-few"
+
+
+# What is judged quickly
+
+
+def spoilt(came: Answer) -> list[Answer]:
+    """An answer as it came, and as it should not have come."""
+    bodies = [b"", b"{", b"[]", b"null", b"{}", came.content + b" ", came.content.replace(b'":', b'x":', 1)]
+    bodies += [
+        came.content.replace(b'"', b"'"),
+        came.content.decode("latin-1").encode("utf-16"),
+        b"\xef\xbb\xbf" + came.content,
+    ]
+    heads = [{}, {"content-type": "text/html"}, {"content-type": "application/json; charset=latin-1"}]
+    return [
+        came,
+        *(replace(came, content=body) for body in bodies),
+        *(replace(came, headers=headers) for headers in heads),
+        *(replace(came, status=status) for status in (200, 204, 401, 418)),
+    ]
+
+
+@pytest.mark.parametrize("api", names())
+def test_answers_are_judged_alike_whether_most_of_them_are_judged_quickly_or_none(
+    sound_of: Sound, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[tuple[str, int, str], Exchange] = {}
+    judge, quickly = Oracle.judge, Oracle._is_as_documented
+
+    def noted(oracle: Oracle, exchange: Exchange) -> Any:
+        seen.setdefault((exchange.operation, exchange.status, exchange.answer.media), exchange)
+        return judge(oracle, exchange)
+
+    monkeypatch.setattr(Oracle, "judge", noted)
+    verify(sound_of(api), api, mode="full", only=["access.allowed", "order.*", "strangers.*", "validation.accepted"])
+    assert len({operation for operation, _, _ in seen}) > 4
+    quick, whole = Oracle(load(api)), Oracle(load(api))
+    cases = [replace(each, answer=came) for each in list(seen.values())[:40] for came in spoilt(each.answer)]
+    found = [[list(judge(quick, each)) for each in cases] for _ in range(2)]
+    monkeypatch.setattr(Oracle, "_is_as_documented", lambda oracle, exchange: False)
+    assert found[0] == found[1] == [list(judge(whole, each)) for each in cases]
+    assert sum(quickly(quick, each) for each in cases) > len(cases) / 20
+
+
+@pytest.mark.parametrize("api", names())
+def test_where_nothing_can_be_wrong_nothing_wrong_is_found(api: str) -> None:
+    from schemathesis import GenerationMode
+
+    operations = Oracle(load(api)).operations
+    right = [each for each in operations.values() if not can_be_wrong(each)]
+    assert len(right) < len(operations) / 5
+    for each in right:
+        assert drawn(each.as_strategy(generation_mode=GenerationMode.NEGATIVE), 1, Random(1)) == [], each.label
+
+
+def test_what_hypothesis_keeps_of_utf_8_is_as_it_finds_it() -> None:
+    from hypothesis.internal import charmap
+
+    charmap.intervals_from_codec.cache_clear()
+    with elsewhere():
+        assert charmap.charmap_file("codec-v2-utf-8").parts[-3:] == UTF_8.parts
+        assert charmap.charmap_file("codec-v2-utf-8").is_file()
+        found = charmap.intervals_from_codec("utf-8")
+    assert [list(each.intervals) for each in found] == ENCODABLE
+    assert [code for code in range(0xD000, 0xE100) if not _is_encodable(code)] == list(range(0xD800, 0xE000))
+
+
+def _is_encodable(code: int) -> bool:
+    try:
+        return chr(code).encode().decode() == chr(code)
+    except UnicodeEncodeError:
+        return False

@@ -25,6 +25,9 @@ class Bodies:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._user: str | None = None
+        self._pairs: list[tuple[str, str]] = []
+        """clients and vendors that lists show: what is asked for again and again, and is true as long as they are"""
         self._made: Mapping[str, Callable[[], Any]] = {
             "createJournal": self._journal,
             "createCustomLedger": self._custom_ledger,
@@ -64,6 +67,12 @@ class Bodies:
         said = p.settings.values.get(p.api.name, {}).get("user")
         if said is not None:
             return str(said)
+        if self._user is None:
+            self._user = self._seen_user()
+        return self._user
+
+    def _seen_user(self) -> str:
+        p = self._stage.p
         for entity in ("Journal", "Ledger", "CustomLedger"):
             operation = p.lists(entity)
             assert operation is not None
@@ -155,11 +164,13 @@ class Bodies:
         rows = p.facts.rows(p.operation("listManualOverrides"), operations)
         taken = {(member(row, "client.id"), member(row, "vendor.id")) for row in rows if row.get("status") == "Active"}
         own = {(each.client, each.vendor) for each in stage.sources}
-        statements = p.facts.rows(p.operation("listStatements"), operations)
-        clients = dict.fromkeys([str(member(row, "client.id")) for row in statements if member(row, "client.id")])
-        journals = p.facts.rows(p.operation("listJournals"), operations)
-        vendors = dict.fromkeys(str(member(row, "vendor.id")) for row in (*journals, *rows))
-        return next((pair for pair in product(clients, vendors) if pair not in taken and pair not in own), None)
+        if not self._pairs:
+            statements = p.facts.rows(p.operation("listStatements"), operations)
+            clients = dict.fromkeys([str(member(row, "client.id")) for row in statements if member(row, "client.id")])
+            journals = p.facts.rows(p.operation("listJournals"), operations)
+            vendors = dict.fromkeys(str(member(row, "vendor.id")) for row in (*journals, *rows))
+            self._pairs = list(product(clients, vendors))
+        return next((pair for pair in self._pairs if pair not in taken and pair not in own), None)
 
     def _match(self) -> Any:
         source = next((each for each in self._stage.of("Ready") if each.kind == "subscription"), None)

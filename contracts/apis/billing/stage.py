@@ -350,9 +350,9 @@ class Stage(generic.Stage):
         ends |= {"L3": "Review", "L5": "Generated", "K2": "Validated", "K4": "Generated", "S8": "Queued"}
         return ends.get(row.id)
 
-    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> Exchange | None:
+    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> str | None:
         if row.event == "upload" and then is not None and then.event == "rejected":
-            return self.upload(thing, [self.wrong_of(thing)])
+            return self.told(thing, self.upload(thing, [self.wrong_of(thing)]))
         return super().advance(thing, row, then)
 
     def attached(self, parent: Thing) -> Thing:

@@ -247,14 +247,15 @@ class Stage(stage.Stage):
         self.led(thing, "validate", "request")
         return thing, self.arrive(thing, "requested")
 
-    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> Exchange | None:
-        exchange = super().advance(thing, row, then)
+    def advance(self, thing: Thing, row: Transition, then: Transition | None = None) -> str | None:
+        told = super().advance(thing, row, then)
+        done = self.done_to(thing.id)
         # A validation that finds something wrong succeeds, too; what it found is why there is no way on.
-        if row.event == "validate" and exchange is not None and isinstance(exchange.json, dict):
-            result = exchange.json.get("validationResult")
+        if row.event == "validate" and done and isinstance(done[-1].json, dict):
+            result = done[-1].json.get("validationResult")
             if isinstance(result, dict) and result.get("success") is False:
-                raise Blocked(f"{thing.entity} {thing.id} was found not valid: {exchange.answer.said[-160:]}")
-        return exchange
+                raise Blocked(f"{thing.entity} {thing.id} was found not valid: {done[-1].answer.said[-160:]}")
+        return told
 
     def makes(self, operation: Operation) -> str:
         return MADE.get(operation.id, operation.entity)
