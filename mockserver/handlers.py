@@ -16,8 +16,8 @@ from mockserver.caches import ENCODED
 from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
 from mockserver.paging import page
 from mockserver.reply import JSON, Reply
-from mockserver.rql import Query
 from mockserver.store import Record, Row
+from mockserver.views import View
 from mockserver.work import key_of
 from specs.tables import ALL, TableError
 
@@ -47,7 +47,7 @@ def list_(x: Exchange) -> Reply:
     paging, worded = conventions.paging, conventions.lists
     shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
-    items = [_encoded(x, row, "list", query) for row in shown]
+    items = [_encoded(x, row, "list", view) for row in shown]
     values: dict[str, Any] = {
         "offset": pagination.offset,
         "limit": pagination.limit,
@@ -70,7 +70,8 @@ def list_(x: Exchange) -> Reply:
 def read(x: Exchange) -> Reply:
     """One object."""
     assert x.row is not None
-    reply = Reply(200, _encoded(x, x.row, "read", x.query))
+    view = x.service.view(x.operation.entity, x.role, "read", x.query.select, x.work)
+    reply = Reply(200, _encoded(x, x.row, "read", view))
     x.work.world.seen(x.operation.entity, x.row.record["id"])
     return reply
 
@@ -279,24 +280,24 @@ def _answer(x: Exchange, id: str) -> Reply:
     """The object as it is now."""
     row = x.work.row(x.operation.entity, id)
     assert row is not None
-    return Reply(x.endpoint.success, _written(x, row, "read", Query()))
+    view = x.service.view(x.operation.entity, x.role, "read", (), x.work)
+    return Reply(x.endpoint.success, _written(x, row, "read", view))
 
 
-def _encoded(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
-    """A record as the caller reads it; kept with the version it was made of."""
-    if query.select:
-        return _written(x, row, kind, query)
+def _encoded(x: Exchange, row: Row, kind: str, view: View) -> bytes:
+    """A record as the caller reads it; kept with the version it was made of, unless something was selected."""
+    if x.query.select:
+        return _written(x, row, kind, view)
     key = (x.role, kind, x.operation.entity)
     kept: bytes | None = row.kept(key)
     if kept is None:
-        kept = _written(x, row, kind, query)
+        kept = _written(x, row, kind, view)
         ENCODED.keep(row, key, kept)
     return kept
 
 
-def _written(x: Exchange, row: Row, kind: str, query: Query) -> bytes:
+def _written(x: Exchange, row: Row, kind: str, view: View) -> bytes:
     """A record as the caller sees it: projected, found valid, and written."""
-    view = x.service.view(x.operation.entity, x.role, kind, query.select, x.work)
     value = view.project(row.record, meta=kind == "read")
     _promise(x, x.endpoint.item, value)
     return wire.dump(value)
@@ -318,7 +319,8 @@ def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
         rows = rows[first : None if x.query.limit is None else first + x.query.limit]
         headers |= {"MPT-Streaming": "true", "MPT-Item-Count": str(len(rows))}
     if x.media == negotiation.JSONL:
-        lines = [_encoded(x, row, "list", x.query) for row in rows]
+        view = x.service.view(x.operation.entity, x.role, "list", x.query.select, x.work)
+        lines = [_encoded(x, row, "list", view) for row in rows]
         return Reply(200, b"".join(line + b"\n" for line in lines), x.media, headers)
     write = x.service.plugin.exports[x.media]
     hidden = x.service.hidden(x.operation.entity, x.role)

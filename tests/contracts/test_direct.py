@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from contracts.target import Http, InProcess, Unreachable, connect
 from contracts.wire import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+PACKED = gzip.compress(b"packed unasked", mtime=0)
 KINDS: dict[str, Callable[[str], Any]] = {
     "direct": lambda address: Direct(address, timeout=5),
     "httpx": lambda address: Http(address, timeout=5),
@@ -86,6 +88,13 @@ def made(request: pytest.FixtureRequest) -> Callable[[str], Any]:
             200,
             {"transfer-encoding": "chunked"},
             b"abcd",
+        ),
+        (
+            "GET",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(PACKED), PACKED),
+            200,
+            None,
+            b"packed unasked",
         ),
         ("GET", b"HTTP/1.1 301 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", 301, None, b""),
     ],
