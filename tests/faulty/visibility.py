@@ -188,7 +188,7 @@ ROWS: tuple[Row, ...] = (
         "R206",
         "listJournals",
         "A vendor may filter by a sale price that it must not see.",
-        _asked("predicate", *PRICE),
+        _asked("sieve", *PRICE),
     ),
     (
         B,
@@ -196,7 +196,7 @@ ROWS: tuple[Row, ...] = (
         "R206",
         "listStatements",
         "A client may order by a margin that it must not see.",
-        _asked("ordering", *PRICE),
+        _asked("keys", *PRICE),
     ),
     (
         B,
