@@ -6,7 +6,7 @@ is not found so is looked for in all of them. Either is done in portions, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from mockserver.buckets import Ordered, in_order
 from mockserver.listings import Listing, Picked
 from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
-from mockserver.rql import Columns, Key, Members, Record, Term, keys, places, sieve, terms
+from mockserver.rql import Compiled, Expand, Key, Record, Term, compiled, keys, sieve, terms
 from mockserver.service import Rows
 from mockserver.store import Row, at
 
@@ -76,26 +76,25 @@ def _found(x: Exchange, rows: Rows) -> Found:
     entity = x.operation.entity
     shape, hidden = service.shape(entity), service.hidden(entity, x.role)
     expand = _once(service.expand(x.work, x.role))
-    sift = None if query.filter is None else sieve(query.filter, shape, hidden=hidden, expand=expand)
-    by = keys(query.order, shape, hidden=hidden, expand=expand)
     listing = rows.each
     if not isinstance(listing, Listing) or rows.total < MANY:
-        chosen = list(rows) if sift is None else sift(rows)
-        chosen = yield from _sorted(chosen, by)
+        sift = list if query.filter is None else sieve(query.filter, shape, hidden=hidden, expand=expand)
+        by = keys(query.order, shape, hidden=hidden, expand=expand)
+        chosen = yield from _sorted(sift(rows), by)
         return Rows(chosen, len(chosen))
-    index = Index(listing, by)
-    if sift is None or query.filter is None:
+    read = None if query.filter is None else compiled(query.filter, shape, hidden=hidden)
+    index = Index(listing, keys(query.order, shape, hidden=hidden, expand=expand))
+    if read is None or query.filter is None:
         return (yield from index.sorted())
     paging = service.api.conventions.paging
     offset, limit = span(query, default=paging["default"], cap=paging["cap"])
     # A file has all the rows, so that there is no page to stop at.
     end = offset + limit if x.media in (None, JSON) else None
-    members, find = places(query.filter, shape, hidden=hidden, expand=expand)
-    filter = Filter(sift, members, find, *terms(query.filter, shape, hidden))
+    filter = Filter(read, expand, *terms(query.filter, shape, hidden))
     return (yield from index.filtered(filter, end=end))
 
 
-def _once(expand: Callable[[str, str], Record | None]) -> Callable[[str, str], Record | None]:
+def _once(expand: Expand) -> Expand:
     """The same, asking but once for each: many rows refer to few."""
     known: dict[tuple[str, str], Record | None] = {}
 
@@ -128,13 +127,12 @@ def _of_row(value: Callable[[Record], Any]) -> Callable[[Row], Any]:
 class Filter:
     """What a query lets through.
 
-    sift: leaves the rows that pass; find: the places that do, in columns of the members that it reads
+    read, expand: the filter as it was read, and what leads behind references
     terms, whole: what an index can answer of it, and whether that is all of it
     """
 
-    sift: Callable[[Iterable[Row]], list[Row]]
-    members: Members
-    find: Callable[[int, Columns], list[int]]
+    read: Compiled
+    expand: Expand
     terms: Sequence[Term]
     whole: bool
 
@@ -191,12 +189,13 @@ class Index:
     def _places(self, filter: Filter) -> Generator[None, None, list[int]]:
         """The places of the rows that pass a filter, of whose members the columns are gone through."""
         columns: list[list[Any]] = []
-        for member in filter.members:
+        for member in filter.read.members:
             made = yield from self._listing.column(member.path, member.value)
             columns.append(made.values)
         found: list[int] = []
+        find = filter.read.places(filter.expand)
         for first in range(0, len(self._listing), LONG):
-            found += filter.find(first, [column[first : first + LONG] for column in columns])
+            found += find(first, [column[first : first + LONG] for column in columns])
             yield
         return found
 
@@ -227,19 +226,21 @@ class Index:
     def _kept(self, filter: Filter | None, places: Sequence[int] | None) -> Generator[None, None, list[Row]]:
         """The rows at some places, or at all, that pass a filter."""
         rows: list[Row] = []
+        sift = list if filter is None else filter.read.sieve(filter.expand)
         for portion in self._listing.portions(places):
-            rows += portion if filter is None else filter.sift(portion)
+            rows += sift(portion)
             yield
         return rows
 
     def _until(self, filter: Filter, order: Ordered | None, end: int) -> Generator[None, None, list[Row]]:
         """The rows that pass, in the order of the places or another, as many as a page and those before it need."""
         rows: list[Row] = []
+        sift = filter.read.sieve(filter.expand)
         first, size = 0, max(2 * end, 64)
         while len(rows) < end and first < len(self._listing):
             span = (first, first + size)
             portion = self._listing.cut(*span) if order is None else self._listing.at(order.cut(*span))
-            rows += filter.sift(portion)[: end - len(rows)]
+            rows += sift(portion)[: end - len(rows)]
             first, size = first + size, min(2 * size, LONG)
             yield
         return rows

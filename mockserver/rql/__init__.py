@@ -3,33 +3,32 @@
 parse(raw query string)                    -> Query
 predicate(query.filter, shape, hidden=...) -> record -> bool
 sieve(query.filter, shape, hidden=...)     -> rows -> list of those whose record passes
-places(query.filter, shape, hidden=...)    -> members, columns of them -> places in these
+compiled(query.filter, shape, hidden=...)  -> any of these, and what answers it over columns
 ordering(query.order, shape, hidden=...)   -> records -> list of records
 terms, keys: the same as an index can answer it, as far as one can
 """
 
-from mockserver.rql.code import Columns, Expand, Members, Record, alone
-from mockserver.rql.filtering import Term, places, predicate, sieve, terms
+from mockserver.rql.code import Compiled, Expand, Record, alone
+from mockserver.rql.filtering import Term, compiled, predicate, sieve, terms
 from mockserver.rql.ordering import Key, keys, ordering
 from mockserver.rql.reading import parse
 from mockserver.rql.syntax import Expr, Pick, Query, Sort, text
 
 __all__ = [
-    "Columns",
+    "Compiled",
     "Expand",
     "Expr",
     "Key",
-    "Members",
     "Pick",
     "Query",
     "Record",
     "Sort",
     "Term",
     "alone",
+    "compiled",
     "keys",
     "ordering",
     "parse",
-    "places",
     "predicate",
     "sieve",
     "terms",

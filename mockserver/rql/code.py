@@ -138,7 +138,7 @@ class Writer:
         return Compiled(expression, tuple(self._members.values()), self._constants)
 
 
-def compiled(place: Place) -> Compiled:
+def meant(place: Place) -> Compiled:
     """What a path means of a record, ready to be used."""
     return Compiled(_read(place.steps, RECORD), (), {})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mockserver.rql.code import RECORD, Columns, Compiled, Expand, H, Members, Record, Writer, alone, compiled
+from mockserver.rql.code import RECORD, Compiled, Expand, H, Record, Writer, alone, meant
 from mockserver.rql.paths import Place, Scope, find, lead
 from mockserver.rql.refusals import NO_FILTERING, NO_NULL, WRONG_ARGUMENT, WRONG_OPERATOR, refusal
 from mockserver.rql.syntax import (
@@ -70,18 +70,15 @@ def sieve(
     return _compiled(expr, shape, hidden).sieve(expand)
 
 
-def places(
-    expr: Expr, shape: Property, *, hidden: frozenset[str] = frozenset(), expand: Expand = alone
-) -> tuple[Members, Callable[[int, Columns], list[int]]]:
-    """What a filter reads, and what gives the places where it is true in columns of that. As for `predicate`."""
-    made = _compiled(expr, shape, hidden)
-    return made.members, made.places(expand)
-
-
 @lru_cache(maxsize=512)
 def _compiled(expr: Expr, shape: Property, hidden: frozenset[str]) -> Compiled:
     writer = Writer()
     return writer.compiled(_Filter(writer).written(expr, Scope(shape, hidden), RECORD))
+
+
+def compiled(expr: Expr, shape: Property, *, hidden: frozenset[str] = frozenset()) -> Compiled:
+    """A filter, ready to be made into what answers it over records, rows or columns. hidden, raises: as `predicate`"""
+    return _compiled(expr, shape, hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +113,12 @@ def _term(expr: Expr, scope: Scope) -> Term | None:
         return None
     said = (expr.value,) if isinstance(expr, Compare) else expr.values
     values = tuple(_constant(value, place, expr.path) for value in said)
-    key = compiled(place).function(alone)
-    return Term(place.direct, key, _INDEXED[expr.operator], tuple(dict.fromkeys(values)))
+    return Term(place.direct, _key(place), _INDEXED[expr.operator], tuple(dict.fromkeys(values)))
+
+
+@lru_cache(maxsize=512)
+def _key(place: Place) -> Callable[[Record], Any]:
+    return meant(place).function(alone)
 
 
 _INDEXED = {"eq": "in", "in": "in", "gt": "gt", "ge": "ge", "lt": "lt", "le": "le"}

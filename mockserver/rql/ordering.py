@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mockserver.rql.code import Compiled, Expand, Record, alone, compiled
+from mockserver.rql.code import Compiled, Expand, Record, alone, meant
 from mockserver.rql.paths import Scope, find
 from mockserver.rql.refusals import NO_ORDERING, refusal
 from mockserver.rql.syntax import Sort
@@ -75,4 +75,4 @@ def _key(sort: Sort, scope: Scope) -> tuple[str | None, Compiled]:
     if place.target.kind in ("object", "collection"):
         mend = f"it is of kind {place.target.kind}; order by a property below it."
         raise refusal(NO_ORDERING, sort.path, mend, at=sort.at)
-    return place.direct, compiled(place)
+    return place.direct, meant(place)
