@@ -552,6 +552,16 @@ def test_a_missing_schema_is_named() -> None:
             st.text("ab*\\-:1 \x06=", min_size=1, max_size=8),
             st.sampled_from(["", " "]),
         ),
+        st.builds(
+            "{}and{}({}){}".format,
+            st.sampled_from(["", " "]),
+            st.sampled_from(["", " "]),
+            st.lists(
+                st.sampled_from(["eq(a,b)", " lt( a.b ,c d) ", "like(a,*x*)", "eq(a,'b')", "a=b", "in(a,(b))", ""]),
+                max_size=4,
+            ).map(",".join),
+            st.sampled_from(["", " "]),
+        ),
         st.builds("{}={}".format, st.text("ab.rql ", max_size=6), st.text("ab* 1:-\x06", max_size=8)),
     )
 )
@@ -567,5 +577,11 @@ def test_what_is_read_without_the_grammar_is_what_the_grammar_reads(item: str) -
 
 
 def test_most_filters_are_read_without_the_grammar() -> None:
-    for item in ("eq(status,Error)", "status=Error", "like(externalIds.vendor,*4*)", "ge(audit.created.at,2026-01-01)"):
+    for item in (
+        "eq(status,Error)",
+        "status=Error",
+        "like(externalIds.vendor,*4*)",
+        "ge(audit.created.at,2026-01-01)",
+        "and(ge(a,1),lt(a,2))",
+    ):
         assert reading._simple(item, 0) is not None, item

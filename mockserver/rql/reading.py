@@ -22,7 +22,10 @@ AMPERSAND = "\x06"
 
 _PARAMETER = re.compile(r" *(limit|offset|order|select) *=(.*)", re.IGNORECASE | re.DOTALL)
 _BARE = r"[^ ,&;|()='\"]+(?: +[^ ,&;|()='\"]+)*"
-_CALL = re.compile(rf" *(?P<operator>eq|ne|gt|ge|lt|le|like|ilike) *\( *(?P<path>{_BARE}) *, *(?P<word>{_BARE}) *\) *")
+_OPERATOR = "eq|ne|gt|ge|lt|le|like|ilike"
+_CALL = re.compile(rf" *(?P<operator>{_OPERATOR}) *\( *(?P<path>{_BARE}) *, *(?P<word>{_BARE}) *\) *")
+_CALLED = rf" *(?:{_OPERATOR}) *\( *{_BARE} *, *{_BARE} *\) *"
+_AND = re.compile(rf" *and *\((?P<inside>{_CALLED}(?:,{_CALLED})*)\) *")
 _SHORTCUT = re.compile(rf" *(?P<path>{_BARE}) *= *(?P<word>{_BARE}) *")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _NO_OPERATION = re.compile(r" *(render *\( *\)|filter *\([^()]*\)) *=? *", re.IGNORECASE)
@@ -69,13 +72,18 @@ def _parse(raw: bytes) -> Query:
 
 
 def _simple(item: str, start: int) -> Expr | None:
-    """What one comparison of a member with a bare word says, which is most of what is ever asked; None for all else.
+    """What comparisons of members with bare words say, one or several that must all hold; None for all else.
 
-    It is what the grammar reads there, twenty times as fast.
+    That is most of what is ever asked, and what the grammar reads there, at a tenth of its cost.
     """
+    if (found := _AND.fullmatch(item)) is not None:
+        inside = start + found.start("inside")
+        return And(tuple(_compared(each, inside) for each in _CALL.finditer(found["inside"])))
     match = _CALL.fullmatch(item) or _SHORTCUT.fullmatch(item)
-    if match is None or match["path"].casefold() == "rql":
-        return None
+    return None if match is None or match["path"].casefold() == "rql" else _compared(match, start)
+
+
+def _compared(match: re.Match[str], start: int) -> Compare:
     at = {name: start + match.start(name) + 1 for name in match.groupdict()}
     path, word = (match[name].replace(AMPERSAND, "&") for name in ("path", "word"))
     operator = match.groupdict().get("operator", "eq")
