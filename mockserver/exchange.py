@@ -31,6 +31,7 @@ class Exchange:
         "caller",
         "capability",
         "cast",
+        "content",
         "endpoint",
         "file",
         "found",
@@ -79,6 +80,7 @@ class Exchange:
         self.row: Row | None = None
         self.file: Upload | None = None
         self.found: Rows | None = None
+        self.content: bytes | None = None
         self.body: Any = {}
         self.query = NO_QUERY
         self.refusal: Refusal | None = None

@@ -6,7 +6,8 @@ unit of work is never interrupted by another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -313,21 +314,38 @@ def _file(x: Exchange, rows: Sequence[Row]) -> Reply:
     """The whole list as a file: filters, order and selection apply, pages do not (billing b.9)."""
     assert x.media is not None and x.parent is not None
     headers = disposition(f"{x.parent['id']}-charges.{SUFFIXES[x.media]}")
-    if x.headers.get(b"mpt-streaming", b"").lower() == b"true":
-        # The vendor's client bounds a stream by `limit`, and refuses one that does not say how long it is (CLI).
-        first = x.query.offset or 0
-        rows = rows[first : None if x.query.limit is None else first + x.query.limit]
+    if _is_streamed(x):
+        rows = _filed(x, rows)
         headers |= {"MPT-Streaming": "true", "MPT-Item-Count": str(len(rows))}
-    if x.media == negotiation.JSONL:
-        view = x.service.view(x.operation.entity, x.role, "list", x.query.select, x.work)
-        lines = [_encoded(x, row, "list", view) for row in rows]
-        return Reply(200, b"".join(line + b"\n" for line in lines), x.media, headers)
-    write = x.service.plugin.exports[x.media]
-    hidden = x.service.hidden(x.operation.entity, x.role)
-    content = write([row.record for row in rows], hidden, wire.moment(x.work.now))
-    return Reply(200, content, f"{x.media}; charset=utf-8" if x.media == negotiation.CSV else x.media, headers)
+    if x.content is None:
+        x.content = _lines(x, rows) if x.media == negotiation.JSONL else _export(x, rows)()
+    return Reply(200, x.content, f"{x.media}; charset=utf-8" if x.media == negotiation.CSV else x.media, headers)
 
 
+def _is_streamed(x: Exchange) -> bool:
+    return x.headers.get(b"mpt-streaming", b"").lower() == b"true"
+
+
+def _filed(x: Exchange, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows of a file; the vendor's client bounds a stream by `limit`, and refuses one without its length (CLI)."""
+    first = x.query.offset or 0
+    return rows[first : None if x.query.limit is None else first + x.query.limit] if _is_streamed(x) else rows
+
+
+def _lines(x: Exchange, rows: Sequence[Row]) -> bytes:
+    view = x.service.view(x.operation.entity, x.role, "list", x.query.select, x.work)
+    return b"".join(_encoded(x, row, "list", view) + b"\n" for row in rows)
+
+
+def _export(x: Exchange, rows: Sequence[Row]) -> Callable[[], bytes]:
+    """What writes the file: of records that never change, so that it may be done in a thread."""
+    assert x.media is not None
+    write, hidden = x.service.plugin.exports[x.media], x.service.hidden(x.operation.entity, x.role)
+    return partial(write, [row.record for row in rows], hidden, wire.moment(x.work.now))
+
+
+LINES = 500
+"""Lines of a file that are written before others have their turn"""
 SUFFIXES = {negotiation.CSV: "csv", negotiation.XLSX: "xlsx", negotiation.JSONL: "jsonl"}
 
 
@@ -342,17 +360,41 @@ def disposition(filename: str) -> dict[str, str]:
     return {"Content-Disposition": value}
 
 
-Preparer = Callable[["Exchange"], "Iterator[None] | None"]
-"""Works out what takes long, a portion at a time, before the handler; None where there is nothing that does."""
+Portions = Generator[Callable[[], Any] | None, Any, None]
+"""Something that takes long, a portion at a time; what it yields is done in a thread, and sent back to it"""
+Preparer = Callable[["Exchange"], Portions | None]
+"""Works out what takes long before the handler; None where there is nothing that does."""
 
 
-def _prepare_upload(x: Exchange) -> Iterator[None] | None:
+def _prepare_list(x: Exchange) -> Portions | None:
+    portions = lists.prepare(x)
+    return portions if x.media in (None, JSON) else _prepare_file(x, portions)
+
+
+def _prepare_file(x: Exchange, portions: Portions | None) -> Portions:
+    if portions is not None:
+        yield from portions
+    assert x.found is not None, "it was looked for first"
+    if x.found.total < lists.LONG:
+        return
+    rows = _filed(x, list(x.found))
+    if x.media == negotiation.JSONL:
+        lines: list[bytes] = []
+        for first in range(0, len(rows), LINES):
+            lines.append(_lines(x, rows[first : first + LINES]))
+            yield None
+        x.content = b"".join(lines)
+    else:
+        x.content = yield _export(x, rows)
+
+
+def _prepare_upload(x: Exchange) -> Portions | None:
     assert x.row is not None and x.file is not None
     prepare = x.service.plugin.workflows.preparers.get(x.operation.entity)
     return None if prepare is None else prepare(x.work, x.row.record, x.file)
 
 
-PREPARERS: Mapping[str, Preparer] = {"list": lists.prepare, "upload": _prepare_upload}
+PREPARERS: Mapping[str, Preparer] = {"list": _prepare_list, "upload": _prepare_upload}
 
 
 VERBS: dict[str, Callable[[Exchange], Reply]] = {

@@ -6,7 +6,7 @@ is not found so is looked for in all of them. Either is done in portions, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,7 +37,7 @@ def found(x: Exchange) -> Rows:
     return _at_once(_found(x, _rows(x)))
 
 
-def prepare(x: Exchange) -> Iterator[None] | None:
+def prepare(x: Exchange) -> Generator[None, None, None] | None:
     """Find the rows ahead, in portions where there are many to look at. Raises Invalid."""
     rows = _rows(x)
     if rows.total >= LONG and (x.query.filter is not None or x.query.order):
@@ -55,7 +55,7 @@ def _at_once(steps: Found) -> Rows:
             return rows
 
 
-def _prepared(x: Exchange, rows: Rows) -> Iterator[None]:
+def _prepared(x: Exchange, rows: Rows) -> Generator[None, None, None]:
     x.found = yield from _found(x, rows)
 
 

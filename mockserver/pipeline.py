@@ -30,7 +30,7 @@ from mockserver.docs import DOCUMENT
 from mockserver.domain.errors import Refusal
 from mockserver.exchange import Exchange, Scope
 from mockserver.gate import Step, text
-from mockserver.handlers import Preparer, refused
+from mockserver.handlers import Portions, Preparer, refused
 from mockserver.problems import Fault
 from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
@@ -337,8 +337,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             x.work.body, x.work.query = x.body, x.said
             if target.prepare is not None and (portions := target.prepare(x)) is not None:
                 commits = world.commits
-                for _ in portions:
-                    await asyncio.sleep(0)
+                await _worked_out(portions)
                 _refresh(x, target, commits)
                 x.work.body, x.work.query = x.body, x.said
             reply = target.handler(x)
@@ -393,6 +392,26 @@ def _is_control(path: str) -> bool:
 def _is_page(path: str) -> bool:
     """Whether a path may be one of our own pages."""
     return path == "/" or any(path == page or path.startswith(f"{page}/") for page in PAGES)
+
+
+async def _worked_out(portions: Portions) -> None:
+    """Do what takes long a portion at a time, and in a thread what cannot be divided; others have their turns."""
+    result = None
+    while True:
+        try:
+            undivided = portions.send(result)
+        except StopIteration:
+            return
+        result = None
+        if undivided is None:
+            await asyncio.sleep(0)
+            continue
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # driven by hand, with nobody else to answer
+            result = undivided()
+        else:
+            result = await asyncio.to_thread(undivided)
 
 
 def _refresh(x: Exchange, target: Target, commits: int) -> None:

@@ -5,7 +5,7 @@ Workflows register here what an event does beside moving the state (`effect`) an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ Effect = Callable[["Work", Record], None]
 Job = Callable[["Work", Record], None]
 Maker = Callable[["Work"], Record]
 Loader = Callable[["Work", Record, "Upload"], Record]
-Preparer = Callable[["Work", Record, "Upload"], Iterator[None]]
+Preparer = Callable[["Work", Record, "Upload"], Generator[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,9 +15,11 @@ from typing import Any
 import openpyxl  # type: ignore[import-untyped, unused-ignore]  # openpyxl carries no annotations
 import pytest
 
+from mockserver import MockServer, handlers, lists
 from mockserver.apis.billing import exports
 from mockserver.apis.billing.exports import Column, charges_csv, charges_jsonl, charges_xlsx, columns
 from mockserver.domain.errors import TooLarge
+from tests.driver import Client
 
 NOW = datetime(2025, 7, 1, 12, 0, tzinfo=UTC)
 CHARGE: dict[str, Any] = {
@@ -116,3 +121,60 @@ def test_jsonl_is_one_view_per_line() -> None:
     assert [json.loads(line)["id"] for line in lines] == [CHARGE["id"], "x"]
     assert json.loads(lines[0])["price"]["unitPP"] == -40.5
     assert charges_jsonl([]) == b""
+
+
+FILES = ("text/csv", "application/jsonl", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+
+
+@pytest.mark.parametrize("media", FILES)
+def test_a_file_that_is_written_ahead_is_the_one_that_is_written_at_once(
+    media: str, vendor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for query, more in (("", {}), ("?eq(quantity,1)&order=-id", {}), ("?limit=2&offset=1", {"mpt-streaming": "true"})):
+        path, headers = f"/journals/BJO-1000-0003/charges{query}", {"accept": media, **more}
+        monkeypatch.setattr(lists, "LONG", 1_000_000)
+        at_once = vendor.get(path, headers=headers)
+        monkeypatch.setattr(lists, "LONG", 1)
+        monkeypatch.setattr(handlers, "LINES", 2)
+        ahead = vendor.get(path, headers=headers)
+        assert at_once.status == 200
+        assert (ahead.content, ahead.headers) == (at_once.content, at_once.headers), query
+
+
+def test_others_are_answered_while_a_large_file_is_written(app: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "LONG", 1)
+    answered = threading.Event()
+    service = app.services["billing"]
+    write = service.plugin.exports["text/csv"]
+
+    def patient(*given: Any) -> bytes:
+        assert answered.wait(30), "nobody else was answered meanwhile"
+        return write(*given)
+
+    monkeypatch.setattr(
+        service, "plugin", replace(service.plugin, exports={**service.plugin.exports, "text/csv": patient})
+    )
+    token = (b"authorization", b"Bearer vendor-token")
+
+    async def get(path: str, *headers: tuple[bytes, bytes]) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        whole = f"/public/v1/billing{path}"
+        scope = {"type": "http", "method": "GET", "path": whole, "query_string": b"", "headers": [token, *headers]}
+        await app({**scope, "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 80)}, receive, send)
+        return int(sent[0]["status"])
+
+    async def both() -> tuple[int, int]:
+        file = asyncio.ensure_future(get("/journals/BJO-1000-0003/charges", (b"accept", b"text/csv")))
+        await asyncio.sleep(0)
+        other = await get("/journals/BJO-1000-0003")
+        answered.set()
+        return await file, other
+
+    assert asyncio.run(both()) == (200, 200)

@@ -7,7 +7,7 @@ upload has happened since, and else works them out again, at once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,7 +74,7 @@ def build(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[
     return built
 
 
-def build_ahead(work: Work, journal: Record, content: bytes, kind: Kind) -> Iterator[None]:
+def build_ahead(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[None, None, None]:
     """Build a journal's charges a portion at a time, for `taken` and `built` to find. Raises as `build` does."""
     world = work.world
     world.prepared.pop(AHEAD, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mockserver.apis.billing import building, ledgers, summaries
@@ -47,7 +47,7 @@ def make(work: Work) -> Record:
 
 
 @WORKFLOWS.preparer("Journal")
-def prepare(work: Work, journal: Record, upload: Upload) -> Iterator[None]:
+def prepare(work: Work, journal: Record, upload: Upload) -> Generator[None, None, None]:
     """Read the file and make its charges while others are answered (J2)."""
     return building.build_ahead(work, journal, upload.content, _kind(work, upload))
 
