@@ -12,8 +12,10 @@ from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-with warnings.catch_warnings():
-    # Connexion imports Starlette's test client, which warns of the HTTP client that it uses; nobody here uses either.
+from mockserver.deferral import deferral
+
+with warnings.catch_warnings(), deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"):
+    # Connexion imports a name of jsonschema's that is deprecated; nobody here uses it.
     warnings.simplefilter("ignore")
     from connexion import AsyncApp
 from connexion.middleware.exceptions import ExceptionMiddleware
