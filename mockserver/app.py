@@ -43,6 +43,8 @@ from specs.tables import Api
 if TYPE_CHECKING:
     from mockserver.persistence import State
 
+_ANY: Mapping[str, Any] = {"x-told": {}}
+"""Responses that Connexion takes for some with the least validation: they must not be none."""
 _ADMIN = re.compile(r"[A-Za-z0-9._~+/-]{8,200}=*", re.ASCII)
 
 
@@ -151,7 +153,7 @@ def _outline(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     paths = {
         path: {
-            method: {"operationId": operation["operationId"], "responses": {"default": {"description": ""}}}
+            method: {"operationId": operation["operationId"], "responses": _ANY}
             for method, operation in item.items()
             if method in METHODS
         }
