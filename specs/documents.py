@@ -36,8 +36,10 @@ def bundle(folder: Path, *, home: str | None = None) -> dict[str, Any]:
         pass
     from specs.tables import read
 
-    made: dict[str, Any] = {table: read(folder / f"{table}.yaml") for table in TABLES}
-    made["document"] = _assemble(folder, sources, home or f"specs/{folder.name}")
+    tables = {folder / f"{table}.yaml": table for table in TABLES}
+    parsed = {path: read(path) for path in dict.fromkeys([*tables, *sources])}
+    made = {table: parsed[path] for path, table in tables.items()}
+    made["document"] = _assemble(folder, parsed, home or f"specs/{folder.name}")
     keep(kept, orjson.dumps(made))
     return made
 
@@ -74,15 +76,14 @@ def outline(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _assemble(folder: Path, sources: list[Path], home: str) -> dict[str, Any]:
+def _assemble(folder: Path, parsed: Mapping[Path, Any], home: str) -> dict[str, Any]:
     """One document out of the parts: references to files are replaced by what they name, those inside it stay."""
     from prance.util.resolver import RESOLVE_FILES, RefResolver
     from prance.util.url import ResolutionError, absurl, urlresource
 
-    from specs.tables import TableError, read
+    from specs.tables import TableError
 
     root = folder / "openapi.yaml"
-    parsed = {path: read(path) for path in sources}
     for path, content in parsed.items():
         _named(f"{home}/{path.relative_to(folder).as_posix()}", content)
     # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.

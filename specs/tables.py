@@ -375,6 +375,12 @@ def _loader() -> Any:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # either, as the machine has it
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+            # Most of what there is, and what PyYAML makes the most fuss of.
+            if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):
+                return node.value
+            return super().construct_object(node, deep)
+
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:
