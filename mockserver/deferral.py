@@ -7,6 +7,7 @@ looked up in the module itself once they are used; afterwards every import finds
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -55,6 +56,10 @@ class _Finder:
 @contextmanager
 def deferral(*names: str) -> Iterator[None]:
     """Put off the import of these modules, but for those that are imported already."""
+    # Another thread might import one of them meanwhile, and be left with a stand-in.
+    if threading.active_count() > 1:
+        yield
+        return
     finder = _Finder(names)
     sys.meta_path.insert(0, finder)
     try:

@@ -80,3 +80,15 @@ except ModuleNotFoundError as missing:
     print(missing.name, "jinja2" in sys.modules, len([each for each in sys.meta_path if "deferral" in repr(each)]))
 """
     assert run(program) == "nowhere_at_all False 0"
+
+
+def test_nothing_is_put_off_where_another_thread_could_meet_a_stand_in() -> None:
+    program = """
+import sys, threading
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+import mockserver.app
+over.set()
+print("requests" in sys.modules, "httpx" in sys.modules)
+"""
+    assert run(program) == "True True"
