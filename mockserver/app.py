@@ -12,8 +12,10 @@ from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-with warnings.catch_warnings():
-    # Connexion imports Starlette's test client, which warns of the HTTP client that it uses; nobody here uses either.
+from mockserver.deferral import deferral
+
+with warnings.catch_warnings(), deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"):
+    # Connexion imports a name of jsonschema's that is deprecated; nobody here uses it.
     warnings.simplefilter("ignore")
     from connexion import AsyncApp
 from connexion.middleware.exceptions import ExceptionMiddleware
@@ -41,6 +43,8 @@ from specs.tables import Api
 if TYPE_CHECKING:
     from mockserver.persistence import State
 
+_ANY: Mapping[str, Any] = {"x-told": {}}
+"""Responses that Connexion takes for some with the least validation: they must not be none."""
 _ADMIN = re.compile(r"[A-Za-z0-9._~+/-]{8,200}=*", re.ASCII)
 
 
@@ -149,7 +153,7 @@ def _outline(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     paths = {
         path: {
-            method: {"operationId": operation["operationId"], "responses": {"default": {"description": ""}}}
+            method: {"operationId": operation["operationId"], "responses": _ANY}
             for method, operation in item.items()
             if method in METHODS
         }

@@ -107,15 +107,19 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
 
     APIS: which to serve, by name or by folder (./mine); all of them when none is named.
     """
+    import gc
+
+    from mockserver.deferral import deferral
     from mockserver.hosts import UVICORN, is_loopback
 
+    # Nothing that a start makes is garbage soon.
+    gc.disable()
     listener = _listen(host, port)
     if admin is None and not is_loopback(host):
         admin = secrets.token_urlsafe(18)
     server = _make(**options, admin=admin, log=_log if log else None)
-    import gc
-
-    import uvicorn
+    with deferral("uvicorn.supervisors"):
+        import uvicorn
 
     from mockserver.banner import banner
 
@@ -123,8 +127,8 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
     logging.getLogger("connexion").setLevel(logging.ERROR)
 
     # The seeded world lives as long as the process; walking it at every collection would only cost.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     # Records refer to each other by ids, never in circles: what piles up is data, and looking for garbage in it seldom
     # is enough. With Python's own thresholds one create in a hundred waits ten times as long.
     gc.set_threshold(5_000, 200, 1_000)

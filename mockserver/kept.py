@@ -1,4 +1,4 @@
-"""Seeded worlds, kept until what they were made of changes: building one costs more than all the rest of a start.
+"""What a start need not make anew, kept until what it was made of changes: seeded worlds, and scenarios once read.
 
 A world is kept as plain data under the user's cache folder, by the hash of the code, the scenario and the options. Only
 plain values and amounts are read back, so a file that somebody else has put there can do no more than be refused.
@@ -11,15 +11,14 @@ import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from specs.documents import cache, keep
 
-Rows = list[tuple[str, Any]]
-"""(entity, record) of every record, in the order in which they were first put"""
+MOST = 8
+"""Files of one kind that stay"""
 
 
 class _Plain(pickle.Unpickler):
@@ -31,11 +30,11 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
 
-def place(api: str, *told: object) -> Path:
-    """Where the world of an API is kept, under whatever else it depends on than the code."""
+def place(what: str, *told: object) -> Path:
+    """Where something is kept, under whatever else it depends on than the code."""
     state = hashlib.blake2b(_code(), digest_size=16)
     state.update(repr((told, sys.version_info[:2], version("faker"))).encode())
-    return cache() / f"world-{api}-{state.hexdigest()}.pickle"
+    return cache() / f"{what}-{state.hexdigest()}.pickle"
 
 
 @functools.cache
@@ -48,15 +47,14 @@ def _code() -> bytes:
     return state.digest()
 
 
-def read(path: Path) -> Rows | None:
-    """The rows that are kept there; None if there are none that can be read."""
+def read(path: Path) -> Any:  # Any: whatever was written there
+    """The plain data that are kept there; None if there are none that can be read."""
     try:
-        rows: Rows = _Plain(io.BytesIO(path.read_bytes())).load()
-        return rows
+        return _Plain(io.BytesIO(path.read_bytes())).load()
     except (OSError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError, pickle.UnpicklingError):
         return None
 
 
-def write(path: Path, rows: Iterable[tuple[str, Any]]) -> None:
-    """Keep rows, whole or not at all; without a writable cache nothing is kept."""
-    keep(path, pickle.dumps(list(rows), protocol=5), most=8)
+def write(path: Path, made: Any) -> None:  # Any: plain data
+    """Keep plain data, whole or not at all; without a writable cache nothing is kept."""
+    keep(path, pickle.dumps(made, protocol=5), most=MOST)

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from mockserver import wire
+from mockserver import kept, wire
 
 # Beside the package in a checkout, below it where it was installed: a top-level `fixtures` is another project's name.
 _HERE = Path(__file__).parent
@@ -557,6 +557,18 @@ def _read(path: Path) -> _File:
     file = _File(path.name, {}, {})
     if len(content) > MAX_BYTES:
         raise file.fault("", f"larger than {MAX_BYTES} bytes; say with `sizes` what need not be pinned.")
+    # Parsing YAML takes longer than all that comes of it.
+    place = kept.place("scenario", content)
+    found = kept.read(place)
+    if isinstance(found, tuple) and len(found) == 2:
+        return _File(file.name, *found)
+    file = _parsed(file, content)
+    kept.write(place, (file.values, file.lines))
+    return file
+
+
+def _parsed(file: _File, content: bytes) -> _File:
+    """The file with what its content says."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = content.decode("utf-8-sig")
@@ -567,7 +579,7 @@ def _read(path: Path) -> _File:
     except yaml.YAMLError as error:
         mark: Any = getattr(error, "problem_mark", None)  # Any: the two loaders have a class each
         what = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
-        raise ScenarioError(f"{path.name}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {what}.") from None
+        raise ScenarioError(f"{file.name}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {what}.") from None
     if node is None:
         raise file.fault("", "empty; at least write `extends: default`.")
     if not isinstance(node, yaml.MappingNode):

@@ -26,6 +26,8 @@ from mockserver.world import Processing, World
 from specs.permissions import EVERYTHING, is_right
 from specs.tables import Api, Scope
 
+Rows = list[tuple[str, Any]]
+"""(entity, record) of every record, in the order in which they were first put"""
 LOG = logging.getLogger("mockserver.seed")
 
 
@@ -92,8 +94,8 @@ def _world(
     share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: datetime, clock: Clock, processing: Processing
 ) -> World:
     said = replace(share, name="", about="", places={})
-    place = kept.place(api.name, said, seed, start, *_told(api))
-    rows = kept.read(place)
+    place = kept.place(f"world-{api.name}", said, seed, start, *_told(api))
+    rows: Rows | None = kept.read(place)
     if rows is None:
         rows = _made(share, api, plugin, seed=seed, start=start)
         kept.write(place, rows)
@@ -114,7 +116,7 @@ def _told(api: Api) -> Iterator[object]:
     yield blake2b(orjson.dumps(api.document)).hexdigest()
 
 
-def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: datetime) -> kept.Rows:
+def _made(share: Scenario, api: Api, plugin: Plugin, *, seed: int, start: datetime) -> Rows:
     draft = Draft(
         seed=seed,
         clock=Clock(start),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import jsonschema_rs
@@ -16,6 +17,7 @@ Schema = Mapping[str, Any]
 Namer = Callable[[Any], Any]
 Converter = Callable[[Any, str], Any]
 _BOUNDS = {"int32": 2**31, "int64": 2**63}
+_HOME = "#/components/schemas/"
 _LONGEST = 200
 _SHOWN = 60
 _NO_EXAMPLES: Mapping[str, str] = {}
@@ -31,20 +33,38 @@ class Validators:
 
     def __init__(self, document: Mapping[str, Any], *, exact: bool = False) -> None:
         self._exact = exact
-        self._schemas = {name: plain(schema) for name, schema in document["components"]["schemas"].items()}
-        self.examples = dict(_examples(document["components"]["schemas"]))
+        self._declared: Mapping[str, Schema] = document["components"]["schemas"]
+        self._schemas: dict[str, Schema] = {}
+
+    @cached_property
+    def examples(self) -> Mapping[str, str]:
         """A value of each form: by the pattern or the format that a schema with an example has."""
+        return dict(_examples(self._declared))
 
     def compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
         """The validator of a schema that may refer to the document's components."""
-        whole = {**plain(schema), "components": {"schemas": self._schemas}}
-        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        whole = plain(schema)
+        needed: dict[str, Schema] = {}
+        # All of them would do, too; but each validator copies what it is given.
+        left = [*_referred(whole)]
+        while left:
+            name = left.pop()
+            if name in self._declared and name not in needed:
+                needed[name] = self._schema(name)
+                left += _referred(needed[name])
+        return jsonschema_rs.Draft202012Validator({**whole, "components": {"schemas": needed}}, validate_formats=True)
 
     def resolve(self, schema: Schema) -> Schema:
         """The schema itself, behind any references."""
         while "$ref" in schema:
-            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+            schema = self._schema(schema["$ref"].rpartition("/")[2])
         return schema
+
+    def _schema(self, name: str) -> Schema:
+        """One of the document's, as JSON Schema."""
+        if name not in self._schemas:
+            self._schemas[name] = plain(self._declared[name])
+        return self._schemas[name]
 
     def reader(self, schema: Schema) -> Callable[[Any], Any]:
         """A function from a parsed JSON body to canonical, valid values.
@@ -141,6 +161,18 @@ class Validators:
             else:
                 single = branch
         return listed, single
+
+
+def _referred(schema: Any) -> Iterator[str]:
+    """The names of the schemas that one refers to, or to parts of."""
+    if isinstance(schema, Mapping):
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and reference.startswith(_HOME):
+            yield reference.removeprefix(_HOME).partition("/")[0]
+        schema = list(schema.values())
+    for each in schema if isinstance(schema, list) else ():
+        if isinstance(each, Mapping | list):
+            yield from _referred(each)
 
 
 def _apply(name: Namer | None, value: Any) -> Any:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -314,17 +315,23 @@ def load(name: str, *, overlays: Sequence[Path | str] = (), root: Path = HERE) -
 
     Raises TableError for an unknown name and for whatever `specs.checks` finds wrong.
     """
-    from specs import checks
-    from specs.documents import bundle, outline
+    from specs.documents import bundle, keep, outline, sound
 
     place = folder(name, root=root)
     home = name.rstrip("/") if "/" in name else f"specs/{name}"
     raw = bundle(place, home=home)
-    checks.shapes(home, raw)
+    # What was found right once is not looked at again: that takes as long as all the rest here.
+    mark = sound(place, raw)
+    is_new = not os.path.exists(mark)
+    if is_new:
+        from specs import checks
+
+        checks.shapes(home, raw)
     access = raw["access"]
     matrix = _matrix(place / access["matrix"]) if "matrix" in access else {}
     paths = outline(raw["document"])
-    checks.operations(home, access, matrix, paths)
+    if is_new:
+        checks.operations(home, access, matrix, paths)
     permissions = _permissions(access["roles"])
     rule, scope = access.get("rule", "any"), Scope(**access["scope"]) if "scope" in access else None
     api = Api(
@@ -341,7 +348,9 @@ def load(name: str, *, overlays: Sequence[Path | str] = (), root: Path = HERE) -
         scope=scope,
         home=home,
     )
-    checks.whole(api)
+    if is_new:
+        checks.whole(api)
+        keep(mark, b"", most=8)
     for overlay in overlays:
         from specs.overlays import apply
 
@@ -375,6 +384,12 @@ def _loader() -> Any:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # either, as the machine has it
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+            # Most of what there is, and what PyYAML makes the most fuss of.
+            if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):
+                return node.value
+            return super().construct_object(node, deep)
+
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:

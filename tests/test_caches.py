@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import orjson
+
 from mockserver.caches import Encodings
 from mockserver.store import Row
 
@@ -23,3 +27,17 @@ def test_one_view_of_a_row_goes_without_the_others() -> None:
     assert row.kept("vendor") is None
     assert row.kept("client") == b"y" * 60
     assert row.kept("summary") == {"kept": "by its maker"}
+
+
+def test_what_is_kept_takes_the_memory_that_it_shows() -> None:
+    encodings = Encodings(1_000_000)
+    rows = [Row({"id": str(number), "notes": "x" * 700}) for number in range(200)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for row in rows:
+            encodings.keep(row, "vendor", orjson.dumps(row.record))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2 * sum(len(row.kept("vendor")) for row in rows)

@@ -275,3 +275,37 @@ def test_an_administrator_without_a_list_is_shown_with_everything(tmp_path: Path
     world.write_text("extends: default\ncallers:\n  root: {api: credits, token: root-token, role: admin}\n")
     people = json.loads(run("callers", "credits", "--scenario", str(world), "--json").stdout)
     assert next(each["grants"] for each in people if each["name"] == "root") == ["any"]
+
+
+def test_a_start_leaves_out_what_no_server_needs_and_looks_for_garbage_again_once_it_serves() -> None:
+    program = """
+import gc, sys
+from mockserver.cli import command
+freeze = gc.freeze
+def frozen():
+    import uvicorn  # which the command has imported in its own way
+    uvicorn.Server.run = run
+    freeze()
+def run(self, sockets):
+    self.config.load()
+    later = ("uvicorn.supervisors", "uvicorn.protocols.websockets.auto", "httpx", "faker")
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000, [each for each in later if each in sys.modules])
+gc.freeze = frozen
+command(["--port", "0", "credits"], standalone_mode=False)
+"""
+    run("callers", "credits")  # keeps the world, if nobody did before
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "True True []\n", done.stderr
+
+
+def test_a_web_socket_is_refused_as_ever() -> None:
+    with (
+        serving("credits") as (root, _, _),
+        socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2]))) as caller,
+    ):
+        caller.settimeout(20)
+        caller.sendall(
+            b"GET /docs HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert caller.recv(100).startswith(b"HTTP/1.1 403 Forbidden\r\n")

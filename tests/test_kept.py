@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from mockserver import create_app, kept
+from mockserver import create_app, kept, scenario
 from tests.fingerprint import fingerprint
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,32 @@ def test_only_the_newest_worlds_stay(folder: Path) -> None:
         kept.write(folder / f"world-{count:032x}.pickle", [("Journal", {"id": str(count)})])
     assert len(worlds(folder)) == 8
     assert kept.read(folder / f"world-{9:032x}.pickle") == [("Journal", {"id": "9"})]
+
+
+def test_a_scenario_is_parsed_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: default\nseed: 7\n")
+    read = scenario.load(mine)
+    with monkeypatch.context() as patch:
+        patch.setattr(yaml, "compose", None)
+        assert scenario.load(mine) == read
+    mine.write_text("extends: default\nseed: 8\n")
+    assert scenario.load(mine).seed == 8
+
+
+def test_a_kept_scenario_is_told_by_what_it_says_and_its_mistakes_by_its_name(folder: Path, tmp_path: Path) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text("extends: default\nsizes: {billing: {journals: many}}\n")
+        with pytest.raises(scenario.ScenarioError, match=rf"^{name}:2: sizes\.billing\.journals: "):
+            scenario.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", pickle.dumps(Path()), pickle.dumps([("Journal", 1)])])
+def test_a_kept_scenario_that_is_none_is_read_anew(folder: Path, content: bytes) -> None:
+    read = scenario.load("default")
+    for file in folder.glob("scenario-*.pickle"):
+        file.write_bytes(content)
+    assert scenario.load("default") == read
 
 
 class Evil:

@@ -1471,4 +1471,28 @@ print(len(load("billing", root=pathlib.Path(sys.argv[1])).operations))
     ]
     said = [each.communicate(timeout=60) for each in running]
     assert said == [(f"{len(load('billing').operations)}\n", "")] * 3
-    assert [path.suffix for path in cache.iterdir()] == [".json"]
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".mark"]
+
+
+def test_tables_that_were_found_right_are_not_checked_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load("billing", root=root)
+    for name in ("shapes", "operations", "whole"):
+        monkeypatch.setattr(f"specs.checks.{name}", None)
+    assert load("billing", root=root) == found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wrong("", "access.yaml", LIST, "", "access.yaml: no row for listJournals; add one..."),
+        Wrong("", "role-matrix.csv", FIRST, FIRST.replace("listCredit", "listDebit"), "..."),
+        Wrong("", "paths/journals.yaml", "operationId: getJournal\n", "operationId: listJournals\n", "..."),
+    ],
+    ids=["a table", "the given matrix", "the spec"],
+)
+def test_what_has_become_wrong_is_refused_every_time(root: Path, wrong: Wrong) -> None:
+    load("billing", root=root)
+    broken(root, wrong)
+    for _ in range(2):
+        with pytest.raises(TableError):
+            load("billing", root=root)

@@ -117,6 +117,8 @@ def main() -> int:
     plan = QUICK if options.quick else WHOLE
     parts = options.only or PARTS
     end_on_signals()
+    # Where this is set, every start compiles anew what was not compiled before; no user's machine does that.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     began, failed = time.perf_counter(), False
     found: list[Verdict] = []
     try:

@@ -1,0 +1,74 @@
+"""Modules whose import is put off: Connexion imports clients and templates that a server never needs.
+
+They take a third of the start. While `deferral` lasts, whoever imports one of them finds a stand-in, whose members are
+looked up in the module itself once they are used; afterwards every import finds the module.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+class _Member:
+    """A class or function of a module, imported when it is called."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the module's own
+        return getattr(import_module(self._module), self._name)(*arguments, **options)
+
+
+class _StandIn(ModuleType):
+    """Is there in a module's place as long as none of its members is used."""
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the module has
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            return _Member(self.__name__, name)
+        return getattr(import_module(self.__name__), name)
+
+
+class _Finder:
+    """Finds stand-ins."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in self._names else None  # type: ignore[arg-type]  # a loader by its shape
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _StandIn(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+@contextmanager
+def deferral(*names: str) -> Iterator[None]:
+    """Put off the import of these modules, but for those that are imported already."""
+    # Another thread might import one of them meanwhile, and be left with a stand-in.
+    if threading.active_count() > 1:
+        yield
+        return
+    finder = _Finder(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in names:
+            if isinstance(found := sys.modules.get(name), _StandIn):
+                del sys.modules[name]
+                package, _, member = name.rpartition(".")
+                if package and getattr(sys.modules[package], member, None) is found:
+                    delattr(sys.modules[package], member)

@@ -1,0 +1,94 @@
+"""The server starts without what it never uses, and whoever uses that finds it all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+UNUSED = ("httpx", "jinja2", "requests", "rich", "starlette.templating", "starlette.testclient")
+
+
+def run(program: str) -> str:
+    """What a program prints, in a process of its own: here everything is imported already."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_start_imports_nothing_that_the_server_never_uses() -> None:
+    loaded = f"[name for name in {UNUSED} if name in sys.modules]"
+    assert run(f"import sys, mockserver; mockserver.create_app('credits'); print({loaded})") == "[]"
+
+
+@pytest.mark.parametrize("module", ["httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"])
+def test_who_imports_a_module_later_gets_the_module_itself(module: str) -> None:
+    program = f"""
+import sys, warnings
+warnings.simplefilter("ignore")
+import mockserver.app
+import {module} as later
+assert later is sys.modules["{module}"]
+print(later.__file__ is not None and type(later).__name__)
+"""
+    assert run(program) == "module"
+
+
+def test_a_module_that_was_imported_before_is_the_same_after() -> None:
+    assert run("import httpx, sys, mockserver.app; print(httpx is sys.modules['httpx'], httpx.Client.__name__)") == (
+        "True Client"
+    )
+
+
+def test_connexion_s_own_test_client_still_works() -> None:
+    program = """
+import warnings
+warnings.simplefilter("ignore")
+from mockserver import create_app
+app = create_app("credits")
+with app.test_client() as client:
+    print(client.get("/__mock__/clock").status_code, type(client).__module__)
+"""
+    assert run(program) == "200 starlette.testclient"
+
+
+def test_what_connexion_reads_from_elsewhere_is_still_asked_for() -> None:
+    program = """
+from mockserver import app
+from connexion.json_schema import URLHandler
+try:
+    URLHandler()("http://127.0.0.1:1/openapi.yaml")
+except OSError as error:
+    print(type(error).__module__, type(error).__name__)
+"""
+    assert run(program) == "requests.exceptions ConnectionError"
+
+
+def test_an_import_that_fails_leaves_no_stand_in() -> None:
+    program = """
+import sys
+from mockserver.deferral import deferral
+try:
+    with deferral("jinja2"):
+        import jinja2, nowhere_at_all
+except ModuleNotFoundError as missing:
+    print(missing.name, "jinja2" in sys.modules, len([each for each in sys.meta_path if "deferral" in repr(each)]))
+"""
+    assert run(program) == "nowhere_at_all False 0"
+
+
+def test_nothing_is_put_off_where_another_thread_could_meet_a_stand_in() -> None:
+    program = """
+import sys, threading
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+import mockserver.app
+over.set()
+print("requests" in sys.modules, "httpx" in sys.modules)
+"""
+    assert run(program) == "True True"
