@@ -196,6 +196,9 @@ def create_app(
         mode = Processing.parse(processing)
     except ValueError as error:
         raise Options(str(error)) from None
+    if mode.mode == "reads" and not mode.reads:
+        # Left out of `parse`, which also reads what older files kept.
+        raise Options(f"processing {processing!r}: a state that no reading shows; say reads:1, or immediate.")
     overlays = [str(each) for each in ([overlay] if isinstance(overlay, str | PathLike) else overlay)]
     loaded: dict[str, Api] = {}
     for name in apis or tables.names():

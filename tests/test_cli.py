@@ -134,6 +134,7 @@ def test_a_taken_port_is_told_in_one_line() -> None:
         (("--processing", "soon"), "processing 'soon': say immediate, after:SECONDS"),
         (("--processing", "after:-1"), "processing 'after:-1': say"),
         (("--processing", "reads:x"), "processing 'reads:x': say"),
+        (("--processing", "reads:0"), "processing 'reads:0': a state that no reading shows; say reads:1"),
         (
             ("--now", "yesterday"),
             "now: 'yesterday' is no date or date-time; say 2026-03-16T09:00:00Z, a date, or real.",
