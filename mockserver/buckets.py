@@ -156,14 +156,19 @@ class Bucket:
         for made in self.made.values():
             made.append(place, record)
 
-    def extend(self, ids: Sequence[str], rows: Mapping[str, Holder]) -> None:
-        """Take in many rows that come after all others."""
+    def extend(self, ids: dict[str, None], rows: Mapping[str, Holder | None]) -> None:
+        """Take in many rows that come after all others; `ids` is the bucket's own from here on."""
         if self.made or self._listed is not None:
             for id in ids:
-                self.append(id, rows[id].record)
+                row = rows[id]
+                assert row is not None, "none is removed"
+                self.append(id, row.record)
+            return
+        self.version += 1
+        if self._ids:
+            self._ids.update(ids)
         else:
-            self.version += 1
-            self._ids.update(dict.fromkeys(ids))
+            self._ids = ids
 
     def remove(self, id: str) -> None:
         """Forget a row, and with it what the places of the others were."""

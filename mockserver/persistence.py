@@ -16,7 +16,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -27,7 +27,7 @@ import orjson
 
 from mockserver import portable, wire
 from mockserver import scenario as scenarios
-from mockserver.domain.errors import Invalid
+from mockserver.domain.errors import Invalid, Unkept
 from mockserver.sandboxes import Base, Sandbox
 from mockserver.snapshots import set_clock
 from mockserver.store import Changes, Layer, Row
@@ -92,12 +92,13 @@ class State:
     def mark(self) -> None:
         """Write what may have changed otherwise than by changes of records: the whole world, the clock, the processing.
 
-        Raises OSError; then the file is behind, and nothing more is kept, nor answered, until it could be written.
+        Raises Unkept; then the file is behind, and nothing more is kept, nor answered, until it could be written.
         """
-        if self._has_turned():
-            self._whole()
-        else:
-            self._append(self._present())
+        with self._written():
+            if self._has_turned():
+                self._whole()
+            else:
+                self._append(self._present())
 
     def close(self) -> None:
         """Leave the file to others."""
@@ -108,20 +109,30 @@ class State:
     # Writing
 
     def _keep(self, world: World, changes: Changes, ticks: bool) -> None:
-        """Write the changes of one unit of work. Raises OSError, and nothing of them is in the file."""
-        if self._has_turned() or self._size - self._whole_size > max(ROOM, self._whole_size):
-            self._whole()
+        """Write the changes of one unit of work. Raises Unkept, and nothing of them is in the file."""
+        with self._written():
+            if self._has_turned() or self._size - self._whole_size > max(ROOM, self._whole_size):
+                self._whole()
+            self._append(self._change(world, changes, ticks))
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            mend = "make room there; until then nothing is changed."
+            raise Unkept(f"the file {self._path.name} cannot be written ({error.strerror}); {mend}") from None
+
+    def _change(self, world: World, changes: Changes, ticks: bool) -> dict[str, Any]:
         rows = [[entity, id, None if row is None else tagged(row.record)] for entity, id, row in changes.changed()]
-        self._append(
-            {
-                "api": world.api.name,
-                "now": wire.instant(world.clock.now()),
-                "ticks": ticks,
-                "refusals": world.refusals,
-                "rows": rows,
-                **self._real(),
-            }
-        )
+        return {
+            "api": world.api.name,
+            "now": wire.instant(world.clock.now()),
+            "ticks": ticks,
+            "refusals": world.refusals,
+            "rows": rows,
+            **self._real(),
+        }
 
     def _present(self) -> dict[str, Any]:
         """What is no record: the clock and the processing."""
@@ -216,7 +227,8 @@ class State:
             )
         document = next(said, None)
         if document is None:
-            return
+            # Head and world come into their place together, so that this is no line that was still being written.
+            raise StateError(f"{self._path}: is cut off in line 2; bring back the whole file, or name another file.")
         sandbox = self._sandbox
         try:
             if document["scenario"] != sandbox.base.scenario:
@@ -228,6 +240,8 @@ class State:
                 self._replay(change)
             self._go_on(fresh)
             self._tell(told, began=sandbox.base is base)
+        except StateError:
+            raise
         except (Invalid, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StateError(f"{self._path}: cannot be read by this version ({error}); name another file.") from None
         for world in sandbox.worlds.values():
@@ -282,11 +296,12 @@ class State:
             if line[:9] != b"%08x " % sum_:
                 if number == 1:
                     raise StateError(f"{self._path}: is no state of this server's; name another file.")
-                raise StateError(
-                    f"{self._path}: line {number} is damaged; keep what stands before it (head -n {number - 1}), "
-                    "or name another file."
-                )
+                mend = "bring back the whole file" if number == 2 else f"keep what is before it (head -n {number - 1})"
+                raise StateError(f"{self._path}: line {number} is damaged; {mend}, or name another file.")
             yield orjson.loads(text)
+        if lines[-1]:
+            said = "of a change that was never answered, or the file was cut since"
+            LOG.warning("%s: ends in half a line, %s; the rest holds.", self._path, said)
 
     def _replay(self, said: Any) -> None:
         clock = self._sandbox.clock

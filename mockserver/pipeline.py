@@ -8,6 +8,7 @@ application.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -27,11 +28,12 @@ from mockserver.auth import Caller
 from mockserver.control import PATH as CONTROL
 from mockserver.control import PROBLEM, Control
 from mockserver.docs import DOCUMENT
-from mockserver.domain.errors import Refusal
+from mockserver.domain.errors import Refusal, Unkept
 from mockserver.exchange import Exchange, Scope
 from mockserver.gate import Step, text
 from mockserver.handlers import Portions, Preparer, refused
 from mockserver.problems import Fault
+from mockserver.redaction import Redactor
 from mockserver.reply import Reply
 from mockserver.routing import Node, Routes
 from mockserver.sandboxes import Sandbox, Sandboxes, Side
@@ -46,6 +48,8 @@ PAGES = ("/docs", links.PREFIX)
 """Where our own pages lie, beside the APIs"""
 AHEAD = 1_000_000
 """Bytes of a body that are read before a fault delays the work"""
+FREEZE = 20
+"""Collections of the youngest objects, after which what long work has made is set aside"""
 SANDBOX = "mockserver.sandbox"
 """The extension of a request's scope that our own pages find its sandbox in"""
 Log = Callable[[str, str, str, int, str], None]
@@ -181,7 +185,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                 self._record(sandbox, scope, path, reply, heard, strike, perf_counter() - begun)
             if self.log is not None:
                 side = side or self._side(path, sandbox)
-                self.log(*self._told(scope, sandbox.prefix + path, side, reply.status, reply.said))
+                self.log(*self._told(scope, sandbox, path, side, reply.status, reply.said))
 
     def _unchosen(
         self, scope: Scope, path: str, refusal: Refusal, found: tuple[Node[Target], list[str]] | None
@@ -232,7 +236,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}, SANDBOX: sandbox}
         await self.app({**scope, "extensions": extensions}, receive, noted)
         if self.log is not None:
-            self.log(*self._told(scope, sandbox.prefix + path, None, status, ""))
+            self.log(*self._told(scope, sandbox, path, None, status, ""))
 
     async def _worked(
         self,
@@ -347,6 +351,9 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             return refused(x, refusal)
         except ConnectionResetError:
             return Reply(400, b"", None)
+        except Unkept as unkept:
+            print(f"mockserver: {unkept}", file=sys.stderr, flush=True)
+            return self._problem(scope, side, 507, str(unkept), operation=endpoint.id)
         except Exception:
             # A fault of ours: nothing is kept, the caller learns no more than that, the terminal gets the whole story.
             traceback.print_exc(file=sys.stderr)
@@ -359,15 +366,17 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             )
 
     def _told(
-        self, scope: Scope, path: str, side: Side | None, status: int, detail: str
+        self, scope: Scope, sandbox: Sandbox, path: str, side: Side | None, status: int, detail: str
     ) -> tuple[str, str, str, int, str]:
         """What a log says of a request; never the token."""
         name = "-"
         if side is not None:
             with suppress(Refusal):
                 name = side.cast.caller(dict(scope["headers"]).get(b"authorization")).name
-        query = scope.get("query_string", b"").decode("latin-1")
-        return name, scope["method"], f"{path}?{query}" if query else path, status, detail
+        shown = Redactor.of(sandbox, self.control.admin)
+        query = shown.query(scope.get("query_string", b"").decode("latin-1"))
+        target = sandbox.prefix + shown.path(path) + (f"?{query}" if query else "")
+        return name, scope["method"], target, status, shown.text(detail)
 
     def _problem(
         self,
@@ -404,6 +413,10 @@ async def _worked_out(portions: Portions) -> None:
             return
         result = None
         if undivided is None:
+            # What it makes is data, in which the collector would look for garbage for as long as others wait; not where
+            # nothing is frozen yet: that process is not the server's own.
+            if gc.get_count()[1] >= FREEZE and gc.get_freeze_count():
+                gc.freeze()
             await asyncio.sleep(0)
             continue
         try:

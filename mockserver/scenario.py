@@ -270,7 +270,7 @@ def _located(name: str | Path, base: Path, *, files: bool = True) -> list[Path]:
         return [base / text]
     parts = sorted(set(text.split(AND)))
     if len(parts) > MAX_BASES:
-        raise ScenarioError(f"no scenario of {len(parts)} others; lay {MAX_BASES} over one another at most.")
+        raise ScenarioError(f"{len(parts)} scenarios at once; {MAX_BASES} is the most that are laid over one another.")
     there = names()
     for each in parts:
         if each not in there:
@@ -284,6 +284,11 @@ def _gathered(name: str | Path) -> list[_File]:
     known: dict[Path, _File] = {}
     tops = [_gather(path, (), known) for path in _located(name, Path())]
     if len(tops) > 1:
+        first = HOME / "default.yaml"
+        alone = [each.name for each in tops if first.name not in {each.name, *(below.name for below in each.below)}]
+        if alone:
+            mend = "it does not begin with the default world, as the others do; leave it out, or leave out them."
+            raise ScenarioError(f"{alone[0].removesuffix('.yaml')} stays alone: {mend}")
         whole = _File(AND.join(each.name.removesuffix(".yaml") for each in tops), {}, {}).over(tops)
         return [*known.values(), whole]
     return [*known.values()]

@@ -236,10 +236,14 @@ class Layer:
 
     def _add(self, batch: Batch) -> Mapping[str, None]:
         """Take over many rows, all of which are new, as `set` would one after another."""
-        self._rows.setdefault(batch.entity, {}).update(batch.rows)
+        rows = self._rows.get(batch.entity)
+        if rows:
+            rows.update(batch.rows)
+        else:
+            self._rows[batch.entity] = batch.rows
         for place, ids in batch.buckets.items():
             self._owned(place).extend(ids, batch.rows)
-        return dict.fromkeys(batch.rows)
+        return _Nothing(batch.rows)
 
     def set(self, entity: str, id: str, row: Row | None) -> Row | None:
         """Store a version as it is, or forget it. What was there before."""
@@ -294,8 +298,8 @@ class Batch:
 
     def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
         self.entity = entity
-        self.rows: dict[str, Row] = {}
-        self.buckets: dict[Place, list[str]] = {(entity, EVERY, None): []}
+        self.rows: dict[str, Row | None] = {}
+        self.buckets: dict[Place, dict[str, None]] = {(entity, EVERY, None): {}}
         # Neighbours mostly share the member that an index looks into, so that it need not be looked up again.
         self._paths: list[_Sorted] = [_Sorted(path) for path in indexes.get(entity, ())]
 
@@ -306,13 +310,13 @@ class Batch:
         """Take in a row. No other may have its id."""
         id = record["id"]
         self.rows[id] = Row(record)
-        self.buckets[self.entity, EVERY, None].append(id)
+        self.buckets[self.entity, EVERY, None][id] = None
         for each in self._paths:
             if (member := record.get(each.head)) is not each.last:
                 value, each.last = at(record, each.path), member
-                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), [])
+                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), {})
             if each.ids is not None:
-                each.ids.append(id)
+                each.ids[id] = None
 
 
 class _Sorted:
@@ -324,7 +328,27 @@ class _Sorted:
         self.path = path
         self.head = path.partition(".")[0]
         self.last: Any = None
-        self.ids: list[str] | None = None
+        self.ids: dict[str, None] | None = None
+
+
+class _Nothing(Mapping[str, None]):
+    """That there was nothing before, at each of some ids."""
+
+    def __init__(self, ids: Mapping[str, Any]) -> None:
+        # Not the rows themselves, which change from here on.
+        self._ids = tuple(ids)
+
+    def __getitem__(self, id: str) -> None:
+        return None
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
 
 class Changes:
@@ -362,27 +386,30 @@ class Changes:
 
     def put(self, entity: str, record: Record) -> None:
         """Store a new version of a record, by its `id`."""
-        rows = self.rows.get(entity)
+        rows = self._own(entity) if self.batches else self.rows.get(entity)
         if rows is None:
             rows = self.rows[entity] = {}
-        elif self.batches:
-            self.batches.pop(entity, None)
         rows[record["id"]] = Row(record)
 
     def remove(self, entity: str, id: str) -> None:
         """Forget a record."""
-        self.batches.pop(entity, None)
+        self._own(entity)
         self.rows.setdefault(entity, {})[id] = None
 
     def add(self, batch: Batch) -> None:
         """Store many new rows, which nobody may add to any more."""
-        rows = self.rows.get(batch.entity)
+        rows = self._own(batch.entity)
         if rows:
-            self.batches.pop(batch.entity, None)
             rows.update(batch.rows)
         else:
-            self.rows[batch.entity] = {**batch.rows}
+            self.rows[batch.entity] = batch.rows
             self.batches[batch.entity] = batch
+
+    def _own(self, entity: str) -> dict[str, Row | None] | None:
+        """The rows of an entity, which are about to become others than those of a batch."""
+        if self.batches.pop(entity, None) is not None:
+            self.rows[entity] = dict(self.rows[entity])
+        return self.rows.get(entity)
 
     def all(self, entity: str) -> Iterator[Row]:
         """Every row of an entity."""

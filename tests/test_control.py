@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -114,3 +115,13 @@ def test_the_docs_offer_every_api_and_each_callers_own() -> None:
     assert {each["name"]: each["token"] for each in cast} == {name: app.token(name) for name in app.callers}
     for url in urls:
         assert Client(app, "").get("/" + url["url"]).status == 200
+
+
+def test_a_log_shows_no_token_wherever_it_stood() -> None:
+    told: list[tuple[Any, ...]] = []
+    app = create_app("billing", log=lambda *line: told.append(line))
+    Client(app, "vendor-token").get("/journals/vendor-token?token=whatever&limit=1&name=vendor-token")
+    (line,) = told
+    assert "vendor-token" not in "".join(map(str, line[1:]))
+    assert "whatever" not in line[2]
+    assert "limit=1" in line[2]

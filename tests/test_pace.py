@@ -101,3 +101,10 @@ def test_it_is_not_changed_under_work_that_waits(box: Client) -> None:
 def test_a_mode_that_is_none_is_refused(box: Client, said: object) -> None:
     assert processing(box, said) == 400
     assert box.get("//@box/__mock__/processing").json == {"processing": "immediate"}
+
+
+def test_work_that_waits_for_a_clock_that_stands_is_told_how_it_goes_on(box: Client) -> None:
+    answer = box.put("//@box/__mock__/processing", {"processing": "after:1"})
+    assert answer.json["warning"].startswith("the clock stands: POST /__mock__/clock/advance")
+    assert box.put("//@box/__mock__/clock", {"running": True}).status == 200
+    assert "warning" not in box.put("//@box/__mock__/processing", {"processing": "after:1"}).json

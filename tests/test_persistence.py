@@ -191,12 +191,14 @@ def test_a_full_disk_fails_the_request_and_changes_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(persistence.os, "write", full)
         refused = vendor.post("/journals", JOURNAL)
-        assert refused.status == 500
-        assert "Nothing was changed" in refused.text
+        assert refused.status == 507
+        why = "(No space left on device); make room there; until then nothing is changed."
+        told = f"he file {path.name} cannot be written {why}"
+        assert told in refused.text
         assert vendor.get("/journals").status == 200
     assert export(app) == before
     assert path.stat().st_size == size
-    assert "No space left" in capfd.readouterr().err
+    assert capfd.readouterr().err == f"mockserver: t{told}\n"
     assert vendor.post("/journals", JOURNAL).status == 201
     again(app, path)
 
@@ -213,8 +215,8 @@ def test_a_reset_that_could_not_be_written_lets_nothing_through_until_it_could(
 
     with monkeypatch.context() as patched:
         patched.setattr(persistence.os, "write", full)
-        assert vendor.post("//__mock__/reset").status == 500
-        assert vendor.post("/journals", JOURNAL).status == 500
+        assert vendor.post("//__mock__/reset").status == 507
+        assert vendor.post("/journals", JOURNAL).status == 507
     assert not Path(f"{path}.new").exists()
     assert vendor.post("/journals", JOURNAL).status == 201
     capfd.readouterr()
@@ -264,7 +266,9 @@ def test_a_damaged_line_ends_the_start_with_its_number_and_the_mend(path: Path, 
             start(path)
         assert "\n" not in str(refused.value)
         if line > 1 and b"\n" not in spoiled[:-1]:
-            assert f"line {line} is damaged; keep what stands before it (head -n {line - 1})" in str(refused.value)
+            mend = "bring back the whole file" if line == 2 else f"keep what is before it (head -n {line - 1})"
+            assert f"line {line} is damaged; {mend}, or name another file." in str(refused.value)
+            assert str(refused.value).count(path.name) == 1
         assert path.read_bytes() == whole
 
 
@@ -275,6 +279,25 @@ def test_a_line_that_is_missing_or_out_of_its_place_is_noticed(path: Path, writt
     path.write_bytes(b"".join(spoil(written.splitlines(keepends=True))))
     with pytest.raises(Options, match="line 3 is damaged"):
         start(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 500])
+def test_a_file_that_is_cut_off_in_its_world_is_refused_and_left_as_it_is(
+    path: Path, written: bytes, kept: int
+) -> None:
+    head = written.index(b"\n") + 1
+    path.write_bytes(written[: head + kept])
+    with pytest.raises(Options, match="is cut off in line 2; bring back the whole file, or name another file"):
+        start(path)
+    assert path.read_bytes() == written[: head + kept]
+
+
+def test_half_a_line_at_the_end_is_told(path: Path, written: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_bytes(written[:-10])
+    start(path)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: ends in half a line, of a change that was never answered, or the file was cut since; the rest holds."
+    ]
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"\x00" * 100 + b"\n", b"{}\n", b"\n\n", b"\xff\xfe\n"])

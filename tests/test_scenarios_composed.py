@@ -179,7 +179,10 @@ def test_a_deep_pile_of_diamonds_is_read_in_no_time(write: Write) -> None:
 # By name
 
 
-@pytest.mark.parametrize("pair", [*combinations(scenario.names(), 2)], ids="+".join)
+LAID = [each for each in scenario.names() if each != "empty"]
+
+
+@pytest.mark.parametrize("pair", [*combinations(LAID, 2)], ids="+".join)
 def test_any_two_that_come_with_the_project_go_together(pair: tuple[str, str]) -> None:
     scenario.load("+".join(pair))
 
@@ -199,7 +202,10 @@ def test_the_order_of_the_names_makes_no_difference() -> None:
         ("default+odd", "no scenario 'odd'; there are: "),
         ("default+", "no scenario ''; there are: "),
         ("default+shortfals", "no scenario 'shortfals'; did you mean shortfalls? "),
-        ("+".join(f"s{at}" for at in range(MAX_BASES + 1)), f"no scenario of {MAX_BASES + 1} others; lay {MAX_BASES}"),
+        (
+            "+".join(f"s{at}" for at in range(MAX_BASES + 1)),
+            f"{MAX_BASES + 1} scenarios at once; {MAX_BASES} is the most",
+        ),
     ],
 )
 def test_a_name_that_is_none_is_told_in_one_line(name: str, told: str) -> None:
@@ -308,3 +314,9 @@ def test_a_sandbox_of_another_scenario_tells_its_own_callers(app: MockServer) ->
     names = {each["name"] for each in ask(app, "GET", "/@box/__mock__/callers")["callers"]}
     assert "clerk" in names and "kestrel" not in names
     assert ask(app, "GET", "/@box/__mock__/scenarios")["running"] == "shortfalls"
+
+
+@pytest.mark.parametrize("named", ["empty+overdue", "default+empty"])
+def test_a_world_that_does_not_begin_as_the_others_do_stays_alone(named: str) -> None:
+    with pytest.raises(ScenarioError, match="empty stays alone: it does not begin with the default world"):
+        scenario.load(named)

@@ -63,6 +63,7 @@ TITLES = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     500: "Internal Server Error",
+    507: "Insufficient Storage",
 }
 _PLACE = re.compile(r"\S+\.\w+:\d+:", re.ASCII)
 HERE = Path(__file__).parent
@@ -202,6 +203,9 @@ class Control:
             return _problem(status, str(refusal), faults=found_)
         except ConnectionResetError:
             return Reply(400, b"", None)
+        except errors.Unkept as unkept:
+            print(f"mockserver: {unkept}", file=sys.stderr, flush=True)
+            return _problem(507, str(unkept))
         except Exception:
             # A fault of ours: the caller learns no more than that, the terminal gets the whole story.
             traceback.print_exc(file=sys.stderr)

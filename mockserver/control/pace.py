@@ -8,6 +8,8 @@ from mockserver.control import Asked, operation
 from mockserver.domain.errors import Conflict, Invalid
 from mockserver.world import Processing
 
+STANDS = "the clock stands: POST /__mock__/clock/advance moves it on, PUT /__mock__/clock with running true lets it go."
+
 
 @operation
 def get_processing(asked: Asked) -> Any:
@@ -29,4 +31,5 @@ def set_processing(asked: Asked) -> Any:
         raise Conflict("jobs wait already; release them, or reset, and say it before there is work.")
     for world in worlds:
         world.processing = wanted
-    return {"processing": str(wanted)}
+    stands = wanted.mode == "after" and not asked.sandbox.clock.runs
+    return {"processing": str(wanted)} | ({"warning": STANDS} if stands else {})

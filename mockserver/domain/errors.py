@@ -20,6 +20,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
+class Unkept(Exception):
+    """A change could not be written where it is to be kept, so that it was not made; `str()` tells the mend."""
+
+
 class Refusal(Exception):
     """A request that is refused; nothing of it is kept. `str()` is one line that tells the mend.
 
