@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from mockserver import negotiation
@@ -67,6 +68,16 @@ def _kilobyte(file: Upload) -> Upload:
 
 def _all_but_last(right: Any) -> Any:
     return lambda *given, **said: right(*given, **said)[:-1]
+
+
+def _portions(make: Any) -> Any:
+    """What is done to the lines of a charge file as a whole; they are read a few at a time."""
+
+    def spoil(right: Any) -> Any:
+        whole = make(lambda *given, **said: list(chain.from_iterable(right(*given, **said))))
+        return lambda *given, **said: iter([whole(*given, **said)])
+
+    return spoil
 
 
 def _lines(change: Any) -> Any:
@@ -310,7 +321,7 @@ ROWS: tuple[Row, ...] = (
         "F703",
         "",
         "The last line of a charge file is dropped.",
-        during("mockserver.apis.billing.charge_files:read_lines", _all_but_last),
+        during("mockserver.apis.billing.charge_files:portions", _portions(_all_but_last)),
     ),
     (
         B,
@@ -326,7 +337,7 @@ ROWS: tuple[Row, ...] = (
         "F703",
         "",
         "Quantities of charges are cut to whole numbers.",
-        during("mockserver.apis.billing.charge_files:read_lines", _lines(_whole_quantity)),
+        during("mockserver.apis.billing.charge_files:portions", _portions(_lines(_whole_quantity))),
     ),
     (
         B,
@@ -334,7 +345,7 @@ ROWS: tuple[Row, ...] = (
         "F703",
         "",
         "Descriptions of charges are dropped.",
-        during("mockserver.apis.billing.charge_files:read_lines", _lines(_no_description)),
+        during("mockserver.apis.billing.charge_files:portions", _portions(_lines(_no_description))),
     ),
     (
         B,
@@ -358,7 +369,7 @@ ROWS: tuple[Row, ...] = (
         "F706",
         "uploadJournalCharges",
         "A charge file that cannot be read is taken for an empty one.",
-        during("mockserver.apis.billing.charge_files:read_lines", _broken_is_empty),
+        during("mockserver.apis.billing.charge_files:portions", _portions(_broken_is_empty)),
     ),
     (
         B,
