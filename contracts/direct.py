@@ -6,13 +6,11 @@ import selectors
 import socket
 import time
 import zlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from contracts.target import LIMIT, Unreachable
+from contracts.target import LIMIT, Pooled, Unreachable
 from contracts.wire import Answer, Request
 
 SAFE = "".join(map(chr, range(0x21, 0x7F))).translate({ord(each): None for each in '"<>#'})
@@ -26,15 +24,12 @@ def reaches(address: str) -> bool:
     return parts.scheme == "http" and not passes
 
 
-class Direct:
+class Direct(Pooled):
     """A deployment at an address. timeout: seconds a call"""
-
-    AT_ONCE = 8
 
     def __init__(self, address: str, *, timeout: float) -> None:
         self.address, self._timeout = address.rstrip("/"), timeout
         self._idle: list[HTTPConnection] = []
-        self._pool: ThreadPoolExecutor | None = None
 
     def send(self, request: Request) -> Answer:
         began = time.perf_counter()
@@ -79,14 +74,8 @@ class Direct:
         parts = urlsplit(self.address)
         return HTTPConnection(parts.hostname or "", parts.port, timeout=self._timeout)
 
-    def at_once(self, requests: Sequence[Request]) -> list[Answer]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.AT_ONCE)
-        return list(self._pool.map(self.send, requests))
-
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        super().close()
         while self._idle:
             self._idle.pop().close()
 

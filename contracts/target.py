@@ -137,13 +137,30 @@ class InProcess:
         return Answer(status, found, b"".join(chunks), time.perf_counter() - began)
 
 
-class Http:
+class Pooled:
+    """A target that is called over the network: several requests at once have a thread each."""
+
+    AT_ONCE = 8
+    _pool: ThreadPoolExecutor | None = None
+
+    def send(self, request: Request) -> Answer:
+        raise NotImplementedError
+
+    def at_once(self, requests: Sequence[Request]) -> list[Answer]:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.AT_ONCE)
+        return list(self._pool.map(self.send, requests))
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+class Http(Pooled):
     """A deployment at an address, behind TLS or a proxy.
 
     timeout: seconds a call; ca: file of the certificates to trust, where it is not the system's
     """
-
-    AT_ONCE = 8
 
     def __init__(self, address: str, *, timeout: float, ca: str | None = None) -> None:
         import ssl
@@ -154,7 +171,6 @@ class Http:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca) if ca else True
         # trust_env: a proxy of the environment is the user's choice; netrc would add credentials of its own.
         self._client = httpx.Client(timeout=timeout, verify=verify, follow_redirects=False, auth=_no_auth)
-        self._pool: ThreadPoolExecutor | None = None
 
     def send(self, request: Request) -> Answer:
         import httpx
@@ -177,14 +193,8 @@ class Http:
             what = str(error) or type(error).__name__
             raise Unreachable(f"target did not answer at {self.address} ({what}); is it running there?") from None
 
-    def at_once(self, requests: Sequence[Request]) -> list[Answer]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.AT_ONCE)
-        return list(self._pool.map(self.send, requests))
-
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        super().close()
         self._client.close()
 
 

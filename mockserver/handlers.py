@@ -71,8 +71,7 @@ def list_(x: Exchange) -> Reply:
 def read(x: Exchange) -> Reply:
     """One object."""
     assert x.row is not None
-    view = x.service.view(x.operation.entity, x.role, "read", x.query.select, x.work)
-    reply = Reply(200, _encoded(x, x.row, "read", view))
+    reply = Reply(200, _encoded(x, x.row, "read"))
     x.work.world.seen(x.operation.entity, x.row.record["id"])
     return reply
 
@@ -285,14 +284,18 @@ def _answer(x: Exchange, id: str) -> Reply:
     return Reply(x.endpoint.success, _written(x, row, "read", view))
 
 
-def _encoded(x: Exchange, row: Row, kind: str, view: View) -> bytes:
-    """A record as the caller reads it; kept with the version it was made of, unless something was selected."""
-    if x.query.select:
-        return _written(x, row, kind, view)
+def _encoded(x: Exchange, row: Row, kind: str, view: View | None = None) -> bytes:
+    """A record as the caller reads it; kept with the version it was made of, unless something was selected.
+
+    view: where there is one already
+    """
+    select = x.query.select
+    if select:
+        return _written(x, row, kind, view or x.service.view(x.operation.entity, x.role, kind, select, x.work))
     key = (x.role, kind, x.operation.entity)
     kept: bytes | None = row.kept(key)
     if kept is None:
-        kept = _written(x, row, kind, view)
+        kept = _written(x, row, kind, view or x.service.view(x.operation.entity, x.role, kind, (), x.work))
         ENCODED.keep(row, key, kept)
     return kept
 
