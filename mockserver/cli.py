@@ -110,7 +110,7 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
     import gc
 
     from mockserver.deferral import deferral
-    from mockserver.hosts import UVICORN, is_loopback
+    from mockserver.hosts import is_loopback
 
     # Nothing that a start makes is garbage soon.
     gc.disable()
@@ -122,6 +122,7 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
         import uvicorn
 
     from mockserver.banner import banner
+    from mockserver.connections import UVICORN
 
     # What a page that is not there is answered, the caller reads; the terminal is for faults of ours.
     logging.getLogger("connexion").setLevel(logging.ERROR)

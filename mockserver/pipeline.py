@@ -156,6 +156,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             if sandbox.faults.active:
                 strike = _struck(sandbox, scope, headers, found[0])
                 if strike is not None:
+                    await _as_task()
                     # What was sent has arrived, whatever becomes of it: a caller who waits no longer has asked for it.
                     content, receive = await _ahead(receive)
                     media = text(headers.get(b"content-type")) if sandbox.journal.bodies else None
@@ -233,6 +234,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             await send(message)
 
         # Connexion's application wants to know that no operation was found.
+        await _as_task()
         extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}, SANDBOX: sandbox}
         await self.app({**scope, "extensions": extensions}, receive, noted)
         if self.log is not None:
@@ -425,6 +427,16 @@ async def _worked_out(portions: Portions) -> None:
             result = undivided()
         else:
             result = await asyncio.to_thread(undivided)
+
+
+async def _as_task() -> None:
+    """Wait for a turn where this is no task yet (see `mockserver.connections`): what comes may ask for its own."""
+    try:
+        is_task = asyncio.current_task() is not None
+    except RuntimeError:  # driven by hand
+        return
+    if not is_task:
+        await asyncio.sleep(0)
 
 
 def _refresh(x: Exchange, target: Target, commits: int) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+# Httpx imports it with its first client. Were that one made in a run of pytester's, which takes its modules with it,
+# httpx would go on with an httpcore that is another one than everybody's, and know none of its errors.
+import httpcore  # noqa: F401
 import pytest
 
 from mockserver import MockServer, create_app

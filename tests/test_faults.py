@@ -20,7 +20,7 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import MockServer, create_app, fault_kinds, faults
+from mockserver import MockServer, connections, create_app, fault_kinds, faults
 from mockserver.clock import Clock
 from mockserver.domain.errors import Conflict
 from mockserver.faults import Faults
@@ -1051,10 +1051,11 @@ def test_a_connection_is_closed_as_the_fault_wants_it_and_not_written_to_when_it
     assert connection.disconnected
 
 
-SERVERS = [("httptools", "asyncio"), ("h11", "asyncio"), ("httptools", "uvloop"), ("h11", "uvloop")]
+PROTOCOLS: list[Any] = ["httptools", "h11", connections.Connection]
+SERVERS = [(protocol, loop) for loop in ("asyncio", "uvloop") for protocol in PROTOCOLS]
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids="-".join)
+@pytest.fixture(scope="module", params=SERVERS, ids=lambda each: f"{getattr(each[0], '__name__', each[0])}-{each[1]}")
 def address(built: MockServer, request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     """The application behind a real server, on a free port of the loopback."""
     protocol, loop = request.param

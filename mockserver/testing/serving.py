@@ -54,7 +54,7 @@ class Serving:
             return
         import uvicorn
 
-        from mockserver.hosts import UVICORN
+        from mockserver.connections import UVICORN
 
         # The tests' own logging stays as it is.
         config = uvicorn.Config(self._application(), log_config=None, **UVICORN)
