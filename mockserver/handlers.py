@@ -269,7 +269,8 @@ def answer(x: Exchange, value: Any, status: int | None = None, *, headers: Mappi
 
 def refused(x: Exchange, refusal: Refusal) -> Reply:
     """The answer to a refusal, where what was done until then is to be kept all the same."""
-    x.refusal = refusal
+    # Without its frames, which hold the exchange: the two would keep each other until the collector comes.
+    x.refusal = refusal.with_traceback(None)
     parent = x.headers.get(b"traceparent")
     return x.service.problems.refusal(
         refusal, operation=x.operation.id, world=x.world, parent=None if parent is None else parent.decode("latin-1")
