@@ -39,7 +39,7 @@ MOST = 5
 """Faults that one text tells"""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 NO_HEADERS: Mapping[str, str] = {}
-_HOLE = re.compile(rb"\xff\((\w+)\)b")
+_HOLE = re.compile(rb"\xff(\w+)\xff")
 """The place of a value in JSON, which never holds this byte: it is UTF-8"""
 # Sections of RFC 9110 that define the statuses, as `type` of a problem; RFC 9457 has a word for any other.
 SECTIONS = {
@@ -144,22 +144,20 @@ class Problems:
         body = operation if operation in self._bodies else None
         if fault.errors is None:
             text, makers = self._written(body, fault.status, fault.title, fault.code)
-            content = text % {name: orjson.dumps(make(fault)) for name, make in makers}
+            content = text % tuple([orjson.dumps(make(fault)) for make in makers])
         else:
             fill, each = self._bodies[body]
             content = orjson.dumps(fill({name: make(fault) for name, make in each}))
         return Reply(fault.status, content, self._wording["media"], headers, said=_whole(fault))
 
-    def _write(
-        self, body: str | None, status: int, title: str | None, code: str | None
-    ) -> tuple[bytes, tuple[tuple[bytes, Maker], ...]]:
+    def _write(self, body: str | None, status: int, title: str | None, code: str | None) -> tuple[bytes, list[Maker]]:
         """The JSON of a fault without places, as bytes to format, and what makes that which no two faults share."""
-        holes = {name: orjson.Fragment(b"\xff(%b)b" % name.encode()) for name in DIFFERING}
+        holes = {name: orjson.Fragment(b"\xff%b\xff" % name.encode()) for name in DIFFERING}
         faults = [{"message": holes["detail"]}]
         same = {"status": status, "title": title, "code": code, "type": _type(status), templates.FAULTS: faults}
         written = orjson.dumps(self._bodies[body][0]({**holes, **same}))
-        makers = tuple((name, DIFFERING[name.decode()]) for name in dict.fromkeys(_HOLE.findall(written)))
-        return _HOLE.sub(rb"%(\1)b", written.replace(b"%", b"%%")), makers
+        makers = [DIFFERING[name.decode()] for name in _HOLE.findall(written)]
+        return _HOLE.sub(b"%b", written.replace(b"%", b"%%")), makers
 
 
 def _faults(fault: Fault) -> list[dict[str, Any]]:
