@@ -270,8 +270,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
     ) -> None:
         """Tell the sandbox's journal of a request that was answered."""
         x, journal = heard.x, sandbox.journal
-        caller = getattr(x, "caller", None) or heard.caller
-        capability = getattr(x, "capability", None)
+        # Before a token was accepted there is no role, and neither of the two that are looked up otherwise.
+        is_known = x is not None and bool(x.role)
+        caller = x.caller if is_known else heard.caller
+        capability = getattr(x, "capability", None) if is_known else None
         journal.record(
             at=sandbox.clock.now(),
             method=scope["method"],
@@ -326,8 +328,6 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         try:
             if world.waiting:
                 world.settle()
-            if not endpoint.is_closed:
-                x.begin()
             for step in target.before:
                 step(x)
             content: bytes | bodies.Form | None = None
