@@ -111,7 +111,8 @@ class Validators:
                 # An exact spelling wins over one that differs in case.
                 right = given if given in members else folded.get(given.casefold())
                 if right is not None and (right == given or right not in value):
-                    named[right] = _apply(members[right], inner)
+                    below = members[right]
+                    named[right] = inner if below is None else below(inner)
             return named
 
         return name
