@@ -142,7 +142,7 @@ def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
         _form(x, content)
     elif content:
         x.body = x.endpoint.read(bodies.json(content))
-        if x.operation.does in ("create", "replace"):
+        if x.operation.does in ("create", "replace") and b"null" in content:
             x.body = dense(x.body)
     elif x.endpoint.needs_body:
         raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
