@@ -161,7 +161,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     media = text(headers.get(b"content-type")) if sandbox.journal.bodies else None
                     heard.arrive(await bodies.arrived(content, media), _caller(sandbox, strike.api, headers))
                     await strike.wait()
-            reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
+            if strike is None:
+                reply = await self._answer(scope, headers, receive, sandbox, *found, heard)
+            else:
+                reply = await self._stricken(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
             reply = self._document(scope, path, sandbox)
         elif _is_control(path):
@@ -238,7 +241,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         if self.log is not None:
             self.log(*self._told(scope, sandbox, path, None, status, ""))
 
-    async def _worked(
+    async def _stricken(
         self,
         scope: Scope,
         headers: dict[bytes, bytes],
@@ -246,11 +249,9 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         sandbox: Sandbox,
         found: tuple[Node[Target], list[str]],
         heard: Heard,
-        strike: Strike | None,
+        strike: Strike,
     ) -> Reply:
-        """The answer of an operation, or what a fault has in its place."""
-        if strike is None:
-            return await self._answer(scope, headers, receive, sandbox, *found, heard)
+        """The answer of an operation that a fault befalls, or what it has in its place."""
         side, id = sandbox.sides[strike.api], strike.operation
         heard.api, heard.operation = strike.api, strike.operation
         if strike.reply is not None:
