@@ -224,6 +224,8 @@ def written(x: Exchange, record: Record) -> dict[str, Any]:
     """A copy of the record with those members of the body that the caller's role may write; null clears (b.11)."""
     made = dict(record)
     body = x.body if isinstance(x.body, Mapping) else {}
+    if not body:
+        return made
     for path in x.service.api.visibility[x.operation.entity].written_by(x.role):
         head, _, rest = path.partition(".")
         if head not in body:
