@@ -136,7 +136,6 @@ class Journal:
 
     def record(
         self,
-        *,
         at: datetime | str,
         method: str,
         path: str,
