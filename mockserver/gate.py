@@ -63,12 +63,19 @@ def _own_rights(x: Exchange, capability: Capability, rights: tuple[str, ...]) ->
 
 
 def _refused(x: Exchange, capability: Capability) -> Forbidden:
+    said = x.endpoint.reasons.get((capability.id, x.role))
+    if said is None:
+        said = x.endpoint.reasons[capability.id, x.role] = _reason(x, capability)
+    return Forbidden(said)
+
+
+def _reason(x: Exchange, capability: Capability) -> str:
     reasons = [why for role, _, why in capability.overlays if role == x.role]
     if capability.needs and not reasons:
-        return Forbidden(f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold.")
+        return f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold."
     allowed = ", ".join([each for each in x.service.api.roles if each in capability.roles]) or "nobody"
     overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
-    return Forbidden(f"{capability.id} is for {allowed}, not for {x.role}{overlaid}.")
+    return f"{capability.id} is for {allowed}, not for {x.role}{overlaid}."
 
 
 def _needs(x: Exchange, capability: Capability) -> str:
