@@ -209,9 +209,16 @@ MAKERS: Mapping[str, Maker] = {
 """The value of each name in a template of errors; `message` and `fields` are those of each of the faults"""
 
 
+@lru_cache(maxsize=8)
+def _hash(seed: int) -> hashlib.blake2b:
+    return hashlib.blake2b(b"%d/" % seed, digest_size=24)
+
+
 def trace_id(seed: int, number: int, parent: str | None) -> str:
     """A W3C trace context: the caller's trace if one came along, else one that follows from seed and number."""
-    own = hashlib.blake2b(b"%d/%d" % (seed, number), digest_size=24).hexdigest()
+    counted = _hash(seed).copy()
+    counted.update(b"%d" % number)
+    own = counted.hexdigest()
     trace = own[:32]
     if parent is not None:
         parts = parent.split("-")
