@@ -7,8 +7,8 @@ entry stale, and the one that was used longest ago goes first. Beside them there
   for as long as the bucket lives; it grows with it, and is forgotten when a row goes or changes in that member.
 - what a row has been made into (`Row.kept`): for as long as that version of the record lives, since it never changes.
   Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
-- views, shapes, validators and readers of a service: one an entity, role and operation, made of tables that nothing
-  changes while a server runs.
+- views, shapes, validators and readers of a service, and how it words refusals: one an entity, role and operation,
+  made of tables that nothing changes while a server runs.
 - the worlds of `BASES` scenarios beside the server's own (`app.py`), which nothing changes either.
 - files below the user's cache directory (`kept.py`, `specs/documents.py`): named by a digest of all that they follow
   from.

@@ -25,7 +25,6 @@ def token(x: Exchange) -> None:
         raise Unauthenticated("two Authorization headers that differ; send one.")
     x.caller = x.cast.caller(x.headers.get(b"authorization"))
     x.role = x.caller.role
-    x.begin()
 
 
 def scope(x: Exchange) -> None:
@@ -64,12 +63,19 @@ def _own_rights(x: Exchange, capability: Capability, rights: tuple[str, ...]) ->
 
 
 def _refused(x: Exchange, capability: Capability) -> Forbidden:
+    said = x.endpoint.reasons.get((capability.id, x.role))
+    if said is None:
+        said = x.endpoint.reasons[capability.id, x.role] = _reason(x, capability)
+    return Forbidden(said)
+
+
+def _reason(x: Exchange, capability: Capability) -> str:
     reasons = [why for role, _, why in capability.overlays if role == x.role]
     if capability.needs and not reasons:
-        return Forbidden(f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold.")
-    allowed = ", ".join(each for each in x.service.api.roles if each in capability.roles) or "nobody"
+        return f"{capability.id} needs {_needs(x, capability)}, which {x.role} does not hold."
+    allowed = ", ".join([each for each in x.service.api.roles if each in capability.roles]) or "nobody"
     overlaid = f" (by an overlay: {reasons[0]})" if reasons else ""
-    return Forbidden(f"{capability.id} is for {allowed}, not for {x.role}{overlaid}.")
+    return f"{capability.id} is for {allowed}, not for {x.role}{overlaid}."
 
 
 def _needs(x: Exchange, capability: Capability) -> str:
@@ -143,7 +149,7 @@ def body(x: Exchange, content: bytes | bodies.Form | None) -> None:
         _form(x, content)
     elif content:
         x.body = x.endpoint.read(bodies.json(content))
-        if x.operation.does in ("create", "replace"):
+        if x.operation.does in ("create", "replace") and b"null" in content:
             x.body = dense(x.body)
     elif x.endpoint.needs_body:
         raise Invalid("the body is missing.", {"body": ["A JSON body is required."]})
@@ -219,7 +225,10 @@ BODY = "body"
 
 
 def steps(service: Service, endpoint: Endpoint) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The checks of an operation that can refuse, in the order of access.yaml: before its body is read, and after."""
+    """The checks of an operation that can refuse, in the order of access.yaml: before its body is read, and after.
+
+    Among the first is where the unit of work begins.
+    """
     scoped = service.api.scope is not None and f"{{{service.api.scope.parameter}}}" in endpoint.operation.path
     finds = endpoint.operation.parent is not None or endpoint.operation.key is not None
     chooses = endpoint.operation.does == "download" or len(endpoint.offers) > 1
@@ -234,8 +243,12 @@ def steps(service: Service, endpoint: Endpoint) -> tuple[tuple[Step, ...], tuple
     }
     order = [row["check"] for row in service.api.refusals]
     before = order[: order.index(BODY)] if BODY in order else order
-    made = [tuple(STEPS[check] for check in part if has.get(check)) for part in (before, order[len(before) :])]
-    return made[0], made[1]
+    first, after = ([STEPS[check] for check in part if has.get(check)] for part in (before, order[len(before) :]))
+    begun = first.index(token) + 1 if token in first else 0
+    # Whoever may not call pays for no unit of work, unless it tells the role.
+    if service.api.scope is None and first[begun : begun + 1] == [role]:
+        begun += 1
+    return (*first[:begun], Exchange.begin, *first[begun:]), tuple(after)
 
 
 Step = Callable[[Exchange], None]

@@ -224,6 +224,8 @@ def written(x: Exchange, record: Record) -> dict[str, Any]:
     """A copy of the record with those members of the body that the caller's role may write; null clears (b.11)."""
     made = dict(record)
     body = x.body if isinstance(x.body, Mapping) else {}
+    if not body:
+        return made
     for path in x.service.api.visibility[x.operation.entity].written_by(x.role):
         head, _, rest = path.partition(".")
         if head not in body:
@@ -269,7 +271,8 @@ def answer(x: Exchange, value: Any, status: int | None = None, *, headers: Mappi
 
 def refused(x: Exchange, refusal: Refusal) -> Reply:
     """The answer to a refusal, where what was done until then is to be kept all the same."""
-    x.refusal = refusal
+    # Without its frames, which hold the exchange: the two would keep each other until the collector comes.
+    x.refusal = refusal.with_traceback(None)
     parent = x.headers.get(b"traceparent")
     return x.service.problems.refusal(
         refusal, operation=x.operation.id, world=x.world, parent=None if parent is None else parent.decode("latin-1")

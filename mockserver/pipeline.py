@@ -162,7 +162,10 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
                     media = text(headers.get(b"content-type")) if sandbox.journal.bodies else None
                     heard.arrive(await bodies.arrived(content, media), _caller(sandbox, strike.api, headers))
                     await strike.wait()
-            reply = await self._worked(scope, headers, receive, sandbox, found, heard, strike)
+            if strike is None:
+                reply = await self._answer(scope, headers, receive, sandbox, *found, heard)
+            else:
+                reply = await self._stricken(scope, headers, receive, sandbox, found, heard, strike)
         elif path in self._documents:
             reply = self._document(scope, path, sandbox)
         elif _is_control(path):
@@ -240,7 +243,7 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         if self.log is not None:
             self.log(*self._told(scope, sandbox, path, None, status, ""))
 
-    async def _worked(
+    async def _stricken(
         self,
         scope: Scope,
         headers: dict[bytes, bytes],
@@ -248,11 +251,9 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         sandbox: Sandbox,
         found: tuple[Node[Target], list[str]],
         heard: Heard,
-        strike: Strike | None,
+        strike: Strike,
     ) -> Reply:
-        """The answer of an operation, or what a fault has in its place."""
-        if strike is None:
-            return await self._answer(scope, headers, receive, sandbox, *found, heard)
+        """The answer of an operation that a fault befalls, or what it has in its place."""
         side, id = sandbox.sides[strike.api], strike.operation
         heard.api, heard.operation = strike.api, strike.operation
         if strike.reply is not None:
@@ -272,25 +273,28 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
     ) -> None:
         """Tell the sandbox's journal of a request that was answered."""
         x, journal = heard.x, sandbox.journal
-        caller = getattr(x, "caller", None) or heard.caller
-        capability = getattr(x, "capability", None)
+        # Before a token was accepted there is no role, and neither of the two that are looked up otherwise.
+        is_known = x is not None and bool(x.role)
+        caller = x.caller if is_known else heard.caller
+        capability = getattr(x, "capability", None) if is_known else None
+        # Not by their names: with so many of them that takes three times as long, and every request is recorded.
         journal.record(
-            at=sandbox.clock.now(),
-            method=scope["method"],
-            path=path,
-            query=scope.get("query_string", b"").decode("latin-1"),
-            api=heard.api,
-            operation=heard.operation,
-            caller=None if caller is None else caller.name,
-            role=None if caller is None else caller.role if x is None else x.role,
-            cell=None if capability is None else capability.id,
-            refusal=None if x is None else x.refusal,
-            status=0 if strike is not None and strike.drop else reply.status,
-            seconds=seconds,
-            size=len(reply.body),
-            body=heard.content,
-            headers=None if x is None or not journal.bodies else x.headers,
-            fault=None if strike is None else ", ".join(strike.rules),
+            sandbox.clock.now(),
+            scope["method"],
+            path,
+            scope.get("query_string", b"").decode("latin-1"),
+            heard.api,
+            heard.operation,
+            None if caller is None else caller.name,
+            None if caller is None else caller.role if x is None else x.role,
+            None if capability is None else capability.id,
+            None if x is None else x.refusal,
+            0 if strike is not None and strike.drop else reply.status,
+            seconds,
+            len(reply.body),
+            heard.content,
+            None if x is None or not journal.bodies else x.headers,
+            None if strike is None else ", ".join(strike.rules),
         )
 
     async def _answer(
@@ -328,8 +332,6 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
         try:
             if world.waiting:
                 world.settle()
-            if not endpoint.is_closed:
-                x.begin()
             for step in target.before:
                 step(x)
             content: bytes | bodies.Form | None = None

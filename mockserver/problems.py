@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,8 @@ MOST = 5
 """Faults that one text tells"""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 NO_HEADERS: Mapping[str, str] = {}
+_HOLE = re.compile(rb"\xff(\w+)\xff")
+"""The place of a value in JSON, which never holds this byte: it is UTF-8"""
 # Sections of RFC 9110 that define the statuses, as `type` of a problem; RFC 9457 has a word for any other.
 SECTIONS = {
     400: "15.5.1",
@@ -93,8 +97,9 @@ class Problems:
         self._statuses: dict[tuple[type[errors.Refusal], str | None], int] = {}
         self._titles = {status.value: status.phrase for status in HTTPStatus} | self._by_status("titles")
         self._codes = self._by_status("codes")
-        self._body = self._compiled(self._wording["body"])
-        self._bodies = {id: self._compiled(body) for id, body in self._wording.get("bodies", {}).items()}
+        bodies = {None: self._wording["body"], **self._wording.get("bodies", {})}
+        self._bodies = {id: self._compiled(body) for id, body in bodies.items()}
+        self._written = lru_cache(maxsize=256)(self._write)
 
     def _by_status(self, name: str) -> dict[int, str]:
         return {int(status): text for status, text in self._wording.get(name, {}).items()}
@@ -134,12 +139,25 @@ class Problems:
         world.refusals += 1
         fault.seed, fault.number = world.seed, world.refusals
         fault.detail = _sentence(fault.detail)
-        fill, makers = self._bodies.get(operation, self._body) if operation is not None else self._body
         fault.title = fault.title or self._titles[fault.status]
         fault.code = fault.code or self._codes.get(fault.status)
-        values = {name: make(fault) for name, make in makers}
-        content = orjson.dumps(fill(values))
+        body = operation if operation in self._bodies else None
+        if fault.errors is None:
+            text, makers = self._written(body, fault.status, fault.title, fault.code)
+            content = text % tuple([orjson.dumps(make(fault)) for make in makers])
+        else:
+            fill, each = self._bodies[body]
+            content = orjson.dumps(fill({name: make(fault) for name, make in each}))
         return Reply(fault.status, content, self._wording["media"], headers, said=_whole(fault))
+
+    def _write(self, body: str | None, status: int, title: str | None, code: str | None) -> tuple[bytes, list[Maker]]:
+        """The JSON of a fault without places, as bytes to format, and what makes that which no two faults share."""
+        holes = {name: orjson.Fragment(b"\xff%b\xff" % name.encode()) for name in DIFFERING}
+        faults = [{"message": holes["detail"]}]
+        same = {"status": status, "title": title, "code": code, "type": _type(status), templates.FAULTS: faults}
+        written = orjson.dumps(self._bodies[body][0]({**holes, **same}))
+        makers = [DIFFERING[name.decode()] for name in _HOLE.findall(written)]
+        return _HOLE.sub(b"%b", written.replace(b"%", b"%%")), makers
 
 
 def _faults(fault: Fault) -> list[dict[str, Any]]:
@@ -166,33 +184,47 @@ def _whole(fault: Fault) -> str:
     return " ".join(told[:MOST]) + more
 
 
-def _type(fault: Fault) -> str:
-    section = SECTIONS.get(fault.status)
+def _type(status: int) -> str:
+    section = SECTIONS.get(status)
     return f"https://tools.ietf.org/html/rfc9110#section-{section}" if section else "about:blank"
 
 
 Maker = Callable[[Fault], Any]
-MAKERS: Mapping[str, Maker] = {
-    "status": attrgetter("status"),
-    "title": attrgetter("title"),
-    "code": attrgetter("code"),
+DIFFERING: Mapping[str, Maker] = {
     "detail": attrgetter("detail"),
-    "errors": attrgetter("errors"),
-    "type": _type,
     "trace": lambda fault: trace_id(fault.seed, fault.number, fault.parent),
     "ticket": lambda fault: ticket(fault.now, fault.number),
     "uuid": lambda fault: uuid(fault.seed, fault.number),
+}
+"""The value of each name that no two faults of a status share"""
+MAKERS: Mapping[str, Maker] = {
+    **DIFFERING,
+    "status": attrgetter("status"),
+    "title": attrgetter("title"),
+    "code": attrgetter("code"),
+    "errors": attrgetter("errors"),
+    "type": lambda fault: _type(fault.status),
     templates.FAULTS: _faults,
 }
 """The value of each name in a template of errors; `message` and `fields` are those of each of the faults"""
 
 
+@lru_cache(maxsize=8)
+def _hash(seed: int) -> hashlib.blake2b:
+    return hashlib.blake2b(b"%d/" % seed, digest_size=24)
+
+
 def trace_id(seed: int, number: int, parent: str | None) -> str:
     """A W3C trace context: the caller's trace if one came along, else one that follows from seed and number."""
-    own = hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=24).hexdigest()
-    parts = (parent or "").split("-")
-    known = len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1])
-    return f"00-{parts[1] if known else own[:32]}-{own[32:48]}-00"
+    counted = _hash(seed).copy()
+    counted.update(b"%d" % number)
+    own = counted.hexdigest()
+    trace = own[:32]
+    if parent is not None:
+        parts = parent.split("-")
+        if len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1]):
+            trace = parts[1]
+    return f"00-{trace}-{own[32:48]}-00"
 
 
 def ticket(now: datetime, number: int) -> str:

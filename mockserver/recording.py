@@ -67,7 +67,7 @@ class Refused:
 
     @property
     def weight(self) -> int:
-        return len(self.said) + sum(len(place) + len(said) for place, said in self.faults)
+        return len(self.said) + (sum(len(place) + len(said) for place, said in self.faults) if self.faults else 0)
 
 
 class Call(NamedTuple):
@@ -136,7 +136,6 @@ class Journal:
 
     def record(
         self,
-        *,
         at: datetime | str,
         method: str,
         path: str,

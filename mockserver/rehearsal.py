@@ -113,8 +113,6 @@ class _Reading:
             "server": None,
         }
         x = Exchange(scope, headers, self._side.service, self._endpoint, params, self._stage, self._side, b"")
-        if not self._endpoint.is_closed:
-            x.begin()
         for step in self._steps:
             step(x)
         x.work.query = x.said

@@ -65,7 +65,7 @@ class Side:
 
 
 class Sandbox:
-    """A world for each API on a clock of its own, with whatever is done there.
+    """A world for each API on one clock of its own, with whatever is done there.
 
     used: when it was last named, by the clock of the machine
     """
@@ -90,15 +90,11 @@ class Sandbox:
             clock = first.fresh_clock()
             worlds = {name: world.fork(clock) for name, world in worlds.items()}
         self.worlds: Mapping[str, World] = worlds
+        self.clock: Clock = next(iter(worlds.values())).clock
         self.sides = {
             name: Side(service, worlds[name], Cast(base.callers[name], worlds[name], base.homes))
             for name, service in self.services.items()
         }
-
-    @property
-    def clock(self) -> Clock:
-        """The one clock of its worlds."""
-        return next(iter(self.worlds.values())).clock
 
     @property
     def prefix(self) -> str:

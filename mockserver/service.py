@@ -97,6 +97,8 @@ class Endpoint:
         self.is_closed = not operation.open
         self._validators = validators
         self._by_status: dict[int, jsonschema_rs.Draft202012Validator] = {}
+        self.reasons: dict[tuple[str, str], str] = {}
+        """Why it refuses a role one of its capabilities, by the id of that"""
         self._declared = declared
         self._items = items
         self._responses = spec["responses"]

@@ -111,7 +111,8 @@ class Validators:
                 # An exact spelling wins over one that differs in case.
                 right = given if given in members else folded.get(given.casefold())
                 if right is not None and (right == given or right not in value):
-                    named[right] = _apply(members[right], inner)
+                    below = members[right]
+                    named[right] = inner if below is None else below(inner)
             return named
 
         return name
@@ -273,7 +274,7 @@ def _said(error: jsonschema_rs.ValidationError, examples: Mapping[str, str]) -> 
         case jsonschema_rs.ValidationErrorKind.Required(property=missing):
             return f"{missing[:1].upper()}{missing[1:]} is required."
         case jsonschema_rs.ValidationErrorKind.Type(types=types):
-            return f"must be {' or '.join(_TYPES[each] for each in _TYPES if each in types)}, not {_kind(value)}"
+            return f"must be {' or '.join([_TYPES[each] for each in _TYPES if each in types])}, not {_kind(value)}"
         case jsonschema_rs.ValidationErrorKind.MinLength(limit=1) | jsonschema_rs.ValidationErrorKind.MinItems(limit=1):
             return "must not be empty"
         case jsonschema_rs.ValidationErrorKind.MaxItems(limit=most):
@@ -308,5 +309,7 @@ def _shown(value: str) -> str:
 
 
 def _kind(value: Any) -> str:
+    if type(value) is int:  # mostly it is one, and the encoder takes ten times as long
+        return str(value)
     names: dict[type, str] = {str: "a string", dict: "an object", list: "a list"}
     return names.get(type(value)) or json.dumps(value)

@@ -23,7 +23,17 @@ _INSTANT = re.compile(
 def instant(moment: datetime) -> str:
     """The canonical text of an aware instant, e.g. "2025-06-30T23:59:59.000Z"."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
+    millisecond = utc.microsecond // 1000
+    # Half of what `isoformat` takes, and nearly every change asks for one.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031  # an f-string takes as long as `isoformat`
+        utc.year,
+        utc.month,
+        utc.day,
+        utc.hour,
+        utc.minute,
+        utc.second,
+        millisecond,
+    )
 
 
 @lru_cache(maxsize=4096)  # a file of charges names the same few periods over and over

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mockserver import ids, wire
 from mockserver.domain.errors import Invalid, NotFound
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mockserver.world import World
     from specs.tables import Api
 
+REFERENCE = "reference"
+"""What rows keep references to them under"""
 Effect = Callable[["Work", Record], None]
 Job = Callable[["Work", Record], None]
 Maker = Callable[["Work"], Record]
@@ -177,10 +179,13 @@ class Work:
     def refer(self, entity: str, value: Any, place: str) -> dict[str, Any]:
         """The reference that a body's `{"id": ...}` means. Raises Invalid, keyed `<place>.id`."""
         id = value.get("id") if type(value) is dict else None
-        record = self.get(entity, id) if isinstance(id, str) else None
-        if record is None:
+        row = self.row(entity, id) if isinstance(id, str) else None
+        if row is None:
             raise self.unknown(entity, id, place)
-        return self.ref(entity, record)
+        # One for all that refer to this version.
+        if (reference := row.kept(REFERENCE)) is None:
+            row.keep(REFERENCE, reference := self.ref(entity, row.record))
+        return cast("dict[str, Any]", reference)
 
     @staticmethod
     def unknown(entity: str, id: Any, place: str) -> Invalid:

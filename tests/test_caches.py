@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 
 import orjson
+import pytest
 
+from mockserver import MockServer
 from mockserver.caches import Encodings
+from mockserver.exchange import Exchange
 from mockserver.store import Row
+from tests.driver import Client
 
 
 def test_the_bytes_kept_longest_go_when_it_is_too_much() -> None:
@@ -41,3 +46,22 @@ def test_what_is_kept_takes_the_memory_that_it_shows() -> None:
     finally:
         tracemalloc.stop()
     assert after - before < 2 * sum(len(row.kept("vendor")) for row in rows)
+
+
+def exchanges() -> int:
+    return sum(type(each) is Exchange for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("token", [None, "client-token", "vendor-token"])
+def test_a_refused_request_is_not_kept_until_the_collector_comes(app: MockServer, token: str | None) -> None:
+    client = Client(app, token)
+    gc.collect()
+    gc.disable()
+    before = exchanges()
+    try:
+        statuses = {client.post("/journals", {"name": 17}).status for _ in range(3)}
+        left = exchanges() - before
+    finally:
+        gc.enable()
+    assert statuses <= {400, 401, 403}
+    assert left == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
+from mockserver import MockServer
 from mockserver.domain.errors import Invalid
 from mockserver.parameters import Parameters
 from mockserver.validators import Validators
@@ -127,3 +129,12 @@ def test_anothers_authorization_reads_like_none_at_all(as_: Callable[[str], Clie
         assert answer.status == 400
         answers.append({name: str(value).replace(id, "") for name, value in answer.json.items() if name != "traceId"})
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("id", ["%25b", "%25(detail)s", "%22%5C", "%C3%BF", "$trace", "{0}"])
+def test_what_a_refusal_repeats_stands_there_as_it_came(app: MockServer, id: str) -> None:
+    for _ in range(2):
+        answer = Client(app, "vendor-token").get(f"/journals/{id}")
+        assert answer.status == 404
+        assert answer.json["detail"] == f"No journal {unquote(id)}."
+        assert answer.json["traceId"].startswith("00-")

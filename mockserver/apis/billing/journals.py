@@ -28,8 +28,8 @@ TEXTS = ("description", "notes", "dueDate")
 @WORKFLOWS.maker("Journal")
 def make(work: Work) -> Record:
     """A journal in Draft; vendor, product, owner and currency are those of its authorization (J1)."""
-    work.refer("Authorization", work.body.get("authorization"), "authorization")
-    authorization = work.need("Authorization", work.body["authorization"]["id"])
+    reference = work.refer("Authorization", work.body.get("authorization"), "authorization")
+    authorization = work.need("Authorization", reference["id"])
     if work.actor.role == "vendor" and authorization["vendor"]["id"] != work.actor.account:
         # Another vendor's authorization reads like one that does not exist.
         raise work.unknown("Authorization", authorization["id"], "authorization")
@@ -39,11 +39,12 @@ def make(work: Work) -> Record:
         **{name: work.body[name] for name in TEXTS if name in work.body},
         "externalIds": own_keys(work, work.body.get("externalIds")),
         "status": "Draft",
-        "authorization": work.ref("Authorization", authorization),
+        "authorization": reference,
         **{name: authorization[name] for name in ("vendor", "product", "owner")},
         "price": {"currency": authorization["currency"]},
     }
-    return work.create("Journal", {**journal, **summaries.journal(work, journal, summaries.NOTHING)})
+    journal |= summaries.journal(work, journal, summaries.NOTHING)
+    return work.create("Journal", journal)
 
 
 @WORKFLOWS.preparer("Journal")

@@ -90,9 +90,14 @@ def _members(totals: rules.Totals, scale: rules.Scale) -> dict[str, Any]:
     return totals.members(scale)
 
 
+@lru_cache(maxsize=64)  # one for all journals that have no charges yet
+def _price(currency: str, totals: rules.Totals, scale: rules.Scale) -> dict[str, Any]:
+    return {"currency": currency, **totals.members(scale)}
+
+
 def journal(work: Work, record: Record, summary: Summary) -> dict[str, Any]:
     """The members of a journal that follow from its charges."""
-    price = {"currency": record["price"]["currency"], **_members(summary.totals, scale(work))}
+    price = _price(record["price"]["currency"], summary.totals, scale(work))
     return {"price": price, "upload": summary.upload, "processing": summary.processing}
 
 
