@@ -7,6 +7,8 @@ entry stale, and the one that was used longest ago goes first. Beside them there
   for as long as the bucket lives; it grows with it, and is forgotten when a row goes or changes in that member.
 - what a row has been made into (`Row.kept`): for as long as that version of the record lives, since it never changes.
   Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
+- what was made of an uploaded file ahead of the job that keeps it (`World.prepared`): of one file a world, until that
+  job; stale once any record of an entity changes of which one was looked at, or what charges show of their journal.
 - views, shapes, validators and readers of a service: one an entity, role and operation, made of tables that nothing
   changes while a server runs.
 - the worlds of `BASES` scenarios beside the server's own (`app.py`), which nothing changes either.

@@ -453,3 +453,33 @@ class Changes:
         for id, each in own.items():
             if each is not None and id not in seen and fits(each):
                 yield each
+
+
+class Noting(Changes):
+    """Changes that note of which entities anything is read through them."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, below: Layer) -> None:
+        super().__init__(below)
+        self.read: set[str] = set()
+
+    def level(self, entity: str) -> Layer | None:
+        self.read.add(entity)
+        return super().level(entity)
+
+    def row(self, entity: str, id: str) -> Row | None:
+        self.read.add(entity)
+        return super().row(entity, id)
+
+    def all(self, entity: str) -> Iterator[Row]:
+        self.read.add(entity)
+        return super().all(entity)
+
+    def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
+        self.read.add(entity)
+        return super().where(entity, path, value)
+
+    def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
+        self.read.add(entity)
+        return super().count(entity, path, value)
