@@ -227,23 +227,26 @@ class Layer:
         }
 
     def _lacks(self, batch: Batch) -> bool:
+        """Whether there is no row with any of the ids of a batch."""
         layer: Layer | None = self
         while layer is not None:
             # Both as views, so that it is the fewer that are looked for among the others.
             if not layer._rows.get(batch.entity, {}).keys().isdisjoint(batch.rows.keys()):
-                return False
+                # Such as were removed: a file that comes again makes charges with the ids of the old ones.
+                return all(self.row(batch.entity, id) is None for id in batch.ids)
             layer = layer.below
         return True
 
     def _add(self, batch: Batch) -> Mapping[str, None]:
         """Take over many rows, all of which are new, as `set` would one after another."""
-        most, least = batch.rows, self._rows.get(batch.entity, {})
-        if len(most) < len(least):
-            most, least = least, most
-        most.update(least)
-        self._rows[batch.entity] = most
+        rows, own = batch.rows, self._rows.get(batch.entity, {})
+        if len(own) < len(rows):
+            rows.update({id: row for id, row in own.items() if id not in rows})
+            self._rows[batch.entity] = rows
+        else:
+            own.update(rows)
         for place, ids in batch.buckets.items():
-            self._owned(place).extend(ids, most)
+            self._owned(place).extend(ids, rows)
         return _Nothing(batch.ids)
 
     def set(self, entity: str, id: str, row: Row | None) -> Row | None:
