@@ -166,7 +166,7 @@ class Index:
         else:
             found = yield from self._places(filter)
             if not self._by:
-                return Rows(Picked(self._listing, lambda first, last: found[first:last]), len(found))
+                return self._at(found)
             rows = yield from self._kept(None, found)
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
@@ -175,16 +175,21 @@ class Index:
         """The rows of a filter that the index answers wholly."""
         count = len(narrowed)
         if not self._by and narrowed.ascending is not None:
-            places = narrowed.ascending
-            return Rows(Picked(self._listing, lambda first, last: places[first:last]), count)
+            return self._at(narrowed.ascending)
         if end is not None and count * FEW > len(self._listing):
             order = yield from self._order()
             if order is not None or not self._by:
                 rows = yield from self._until(filter, order, end)
                 return Rows(rows, count)
+        if not self._by:
+            return self._at(narrowed.places())
         rows = yield from self._kept(None, narrowed.places())
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
+
+    def _at(self, places: Sequence[int]) -> Rows:
+        """The rows at some places, of which only those are looked up that a page shows."""
+        return Rows(Picked(self._listing, lambda first, last: places[first:last]), len(places))
 
     def _places(self, filter: Filter) -> Generator[None, None, list[int]]:
         """The places of the rows that pass a filter, of whose members the columns are gone through."""
