@@ -228,7 +228,13 @@ def ordering(records: Iterable[Record], key: Key, *, descending: bool) -> Genera
             yield
     # Read from its end, equal ones come as they came.
     places = yield from in_order(present[::-1] if descending else present, keys.__getitem__)
-    return Ordered(key, descending, [keys[place] for place in places], array("L", places), absent)
+    made = Ordered(key, descending, [], array("L"), absent)
+    for first in range(0, len(places), PORTION):
+        portion = places[first : first + PORTION]
+        made.keys.extend(map(keys.__getitem__, portion))
+        made.places.extend(portion)
+        yield
+    return made
 
 
 def in_order(items: list[T], key: Callable[[T], Any], *, descending: bool = False) -> Generator[None, None, list[T]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mockserver.buckets import Ordered, in_order
+from mockserver.buckets import PORTION, Ordered, in_order
 from mockserver.listings import Listing, Picked
 from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
@@ -112,8 +112,11 @@ def _sorted(rows: list[Row], by: Sequence[Key]) -> Generator[None, None, list[Ro
     """The rows in an order; the last key first: every later sort is stable and keeps what the earlier ones did."""
     for key in reversed(by):
         value = _of_row(key.value)
-        absent = [row for row in rows if value(row) is None]
-        present = [row for row in rows if value(row) is not None] if absent else rows
+        absent, present = list[Row](), list[Row]()
+        for first in range(0, len(rows), PORTION):
+            for row in rows[first : first + PORTION]:
+                (absent if value(row) is None else present).append(row)
+            yield
         present = yield from in_order(present, value, descending=key.descending)
         rows = present + absent if key.descending else absent + present
     return rows
