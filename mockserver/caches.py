@@ -1,12 +1,15 @@
 """Everything that is kept only to be fast, in one place: how much of it, and what would make it stale.
 
-The sizes below are of caches of functions whose result follows from their arguments alone, so that nothing makes an
-entry stale, and the one that was used longest ago goes first. Beside them there are:
+Whatever is marked `lru_cache` is the result of a function that follows from its arguments alone, so that nothing makes an
+entry stale; the mark says how many there are at most, and the one that was used longest ago goes first. Beside those
+there are:
 
 - what is made of a bucket by the members that queries named (`buckets.py`: groups, orders, columns): up to `MOST` of it
   for as long as the bucket lives; it grows with it, and is forgotten when a row goes or changes in that member.
 - what a row has been made into (`Row.kept`): for as long as that version of the record lives, since it never changes.
   Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
+- what was made of an uploaded file ahead of the job that keeps it (`World.prepared`): of one file a world, until that
+  job; stale once any record of an entity changes of which one was looked at, or what charges show of their journal.
 - views, shapes, validators and readers of a service, and how it words refusals: one an entity, role and operation,
   made of tables that nothing changes while a server runs.
 - the worlds of `BASES` scenarios beside the server's own (`app.py`), which nothing changes either.

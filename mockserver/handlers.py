@@ -7,6 +7,7 @@ unit of work is never interrupted by another.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace as replaced
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from mockserver.paging import page
 from mockserver.reply import JSON, Reply
 from mockserver.store import Record, Row
 from mockserver.views import View
-from mockserver.work import key_of
+from mockserver.work import Upload, key_of
 from specs.tables import ALL, TableError
 
 if TYPE_CHECKING:
@@ -397,7 +398,12 @@ def _prepare_file(x: Exchange, portions: Portions | None) -> Portions:
 def _prepare_upload(x: Exchange) -> Portions | None:
     assert x.row is not None and x.file is not None
     prepare = x.service.plugin.workflows.preparers.get(x.operation.entity)
-    return None if prepare is None else prepare(x.work, x.row.record, x.file)
+    return None if prepare is None else _prepared(x, x.file, prepare(x.work, x.row.record, x.file))
+
+
+def _prepared(x: Exchange, file: Upload, portions: Generator[None, None, Any]) -> Portions:
+    ahead = yield from portions
+    x.file = replaced(file, ahead=ahead)
 
 
 PREPARERS: Mapping[str, Preparer] = {"list": _prepare_list, "upload": _prepare_upload}

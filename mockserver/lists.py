@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mockserver.buckets import Ordered, in_order
+from mockserver.buckets import PORTION, Ordered, in_order
 from mockserver.listings import Listing, Picked
 from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
@@ -112,8 +112,11 @@ def _sorted(rows: list[Row], by: Sequence[Key]) -> Generator[None, None, list[Ro
     """The rows in an order; the last key first: every later sort is stable and keeps what the earlier ones did."""
     for key in reversed(by):
         value = _of_row(key.value)
-        absent = [row for row in rows if value(row) is None]
-        present = [row for row in rows if value(row) is not None] if absent else rows
+        absent, present = list[Row](), list[Row]()
+        for first in range(0, len(rows), PORTION):
+            for row in rows[first : first + PORTION]:
+                (absent if value(row) is None else present).append(row)
+            yield
         present = yield from in_order(present, value, descending=key.descending)
         rows = present + absent if key.descending else absent + present
     return rows
@@ -166,7 +169,7 @@ class Index:
         else:
             found = yield from self._places(filter)
             if not self._by:
-                return Rows(Picked(self._listing, lambda first, last: found[first:last]), len(found))
+                return self._at(found)
             rows = yield from self._kept(None, found)
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
@@ -175,16 +178,21 @@ class Index:
         """The rows of a filter that the index answers wholly."""
         count = len(narrowed)
         if not self._by and narrowed.ascending is not None:
-            places = narrowed.ascending
-            return Rows(Picked(self._listing, lambda first, last: places[first:last]), count)
+            return self._at(narrowed.ascending)
         if end is not None and count * FEW > len(self._listing):
             order = yield from self._order()
             if order is not None or not self._by:
                 rows = yield from self._until(filter, order, end)
                 return Rows(rows, count)
+        if not self._by:
+            return self._at(narrowed.places())
         rows = yield from self._kept(None, narrowed.places())
         rows = yield from _sorted(rows, self._by)
         return Rows(rows, len(rows))
+
+    def _at(self, places: Sequence[int]) -> Rows:
+        """The rows at some places, of which only those are looked up that a page shows."""
+        return Rows(Picked(self._listing, lambda first, last: places[first:last]), len(places))
 
     def _places(self, filter: Filter) -> Generator[None, None, list[int]]:
         """The places of the rows that pass a filter, of whose members the columns are gone through."""

@@ -417,9 +417,9 @@ async def _worked_out(portions: Portions) -> None:
             return
         result = None
         if undivided is None:
-            # What it makes is data, in which the collector would look for garbage for as long as others wait; not where
-            # nothing is frozen yet: that process is not the server's own.
-            if gc.get_count()[1] >= FREEZE and gc.get_freeze_count():
+            # What it makes is data, in which the collector would look for garbage for as long as others wait. In a
+            # process that is not the server's own the count never comes that far: Python collects at ten.
+            if gc.get_count()[1] >= FREEZE:
                 gc.freeze()
             await asyncio.sleep(0)
             continue

@@ -227,23 +227,27 @@ class Layer:
         }
 
     def _lacks(self, batch: Batch) -> bool:
+        """Whether there is no row with any of the ids of a batch."""
         layer: Layer | None = self
         while layer is not None:
-            if not layer._rows.get(batch.entity, {}).keys().isdisjoint(batch.rows):
-                return False
+            # Both as views, so that it is the fewer that are looked for among the others.
+            if not layer._rows.get(batch.entity, {}).keys().isdisjoint(batch.rows.keys()):
+                # Such as were removed: a file that comes again makes charges with the ids of the old ones.
+                return all(self.row(batch.entity, id) is None for id in batch.ids)
             layer = layer.below
         return True
 
     def _add(self, batch: Batch) -> Mapping[str, None]:
         """Take over many rows, all of which are new, as `set` would one after another."""
-        rows = self._rows.get(batch.entity)
-        if rows:
-            rows.update(batch.rows)
+        rows, own = batch.rows, self._rows.get(batch.entity, {})
+        if len(own) < len(rows):
+            rows.update({id: row for id, row in own.items() if id not in rows})
+            self._rows[batch.entity] = rows
         else:
-            self._rows[batch.entity] = batch.rows
+            own.update(rows)
         for place, ids in batch.buckets.items():
-            self._owned(place).extend(ids, batch.rows)
-        return _Nothing(batch.rows)
+            self._owned(place).extend(ids, rows)
+        return _Nothing(batch.ids)
 
     def set(self, entity: str, id: str, row: Row | None) -> Row | None:
         """Store a version as it is, or forget it. What was there before."""
@@ -294,12 +298,13 @@ class Batch:
     So that they can be taken over all at once, in next to no time, where that could be prepared in portions.
     """
 
-    __slots__ = ("_paths", "buckets", "entity", "rows")
+    __slots__ = ("_paths", "buckets", "entity", "ids", "rows")
 
     def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
         self.entity = entity
         self.rows: dict[str, Row | None] = {}
-        self.buckets: dict[Place, dict[str, None]] = {(entity, EVERY, None): {}}
+        self.ids: list[str] = []
+        self.buckets: dict[Place, list[str]] = {(entity, EVERY, None): self.ids}
         # Neighbours mostly share the member that an index looks into, so that it need not be looked up again.
         self._paths: list[_Sorted] = [_Sorted(path) for path in indexes.get(entity, ())]
 
@@ -310,13 +315,13 @@ class Batch:
         """Take in a row. No other may have its id."""
         id = record["id"]
         self.rows[id] = Row(record)
-        self.buckets[self.entity, EVERY, None][id] = None
+        self.ids.append(id)
         for each in self._paths:
             if (member := record.get(each.head)) is not each.last:
                 value, each.last = at(record, each.path), member
-                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), {})
+                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), [])
             if each.ids is not None:
-                each.ids[id] = None
+                each.ids.append(id)
 
 
 class _Sorted:
@@ -328,15 +333,14 @@ class _Sorted:
         self.path = path
         self.head = path.partition(".")[0]
         self.last: Any = None
-        self.ids: dict[str, None] | None = None
+        self.ids: list[str] | None = None
 
 
 class _Nothing(Mapping[str, None]):
     """That there was nothing before, at each of some ids."""
 
-    def __init__(self, ids: Mapping[str, Any]) -> None:
-        # Not the rows themselves, which change from here on.
-        self._ids = tuple(ids)
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = ids
 
     def __getitem__(self, id: str) -> None:
         return None
@@ -452,3 +456,33 @@ class Changes:
         for id, each in own.items():
             if each is not None and id not in seen and fits(each):
                 yield each
+
+
+class Noting(Changes):
+    """Changes that note of which entities anything is read through them."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, below: Layer) -> None:
+        super().__init__(below)
+        self.read: set[str] = set()
+
+    def level(self, entity: str) -> Layer | None:
+        self.read.add(entity)
+        return super().level(entity)
+
+    def row(self, entity: str, id: str) -> Row | None:
+        self.read.add(entity)
+        return super().row(entity, id)
+
+    def all(self, entity: str) -> Iterator[Row]:
+        self.read.add(entity)
+        return super().all(entity)
+
+    def where(self, entity: str, path: str, value: Any) -> Iterator[Row]:
+        self.read.add(entity)
+        return super().where(entity, path, value)
+
+    def count(self, entity: str, path: str = EVERY, value: Any = None) -> int:
+        self.read.add(entity)
+        return super().count(entity, path, value)

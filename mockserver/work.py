@@ -24,16 +24,20 @@ Effect = Callable[["Work", Record], None]
 Job = Callable[["Work", Record], None]
 Maker = Callable[["Work"], Record]
 Loader = Callable[["Work", Record, "Upload"], Record]
-Preparer = Callable[["Work", Record, "Upload"], Generator[None, None, None]]
+Preparer = Callable[["Work", Record, "Upload"], Generator[None, None, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came: name and type as the client said them, whole content."""
+    """A file as it came: name and type as the client said them, whole content.
+
+    ahead: what the preparer has made of it, None where it was not asked
+    """
 
     filename: str
     content_type: str
     content: bytes
+    ahead: Any = None
 
 
 class Workflows:
@@ -72,7 +76,7 @@ class Workflows:
     def preparer(self, entity: str) -> Callable[[Preparer], Preparer]:
         """Works out, a portion at a time and before the loader, what takes long of an uploaded file.
 
-        Others are answered between two portions, so it changes nothing; what it found it leaves in `world.prepared`.
+        Others are answered between two portions, so it changes nothing; what it returns the loader finds in the upload.
         """
 
         def register(function: Preparer) -> Preparer:
@@ -137,6 +141,8 @@ class Work:
         """The query's parameters, where the API declares them, typed, with their defaults"""
         self.realm: tuple[str, ...] = (actor.account,)
         """What rows are told own by: the actor's account, or what access.yaml calls the scope"""
+        self.prepared: Any = None
+        """What was worked out ahead for a job that this unit starts; the world has it once this is kept"""
         self._now: str | None = None
         self._waits = False
 
@@ -303,6 +309,8 @@ class Work:
         """Keep what was done. On a standing clock one millisecond passes, if anything changed."""
         if self.layer.rows:
             self.world.keep(self.layer)
+        if self.prepared is not None:
+            self.world.prepared = self.prepared
         self.world.commits += 1
         self.world.waiting |= self._waits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -100,8 +100,10 @@ class World:
         """How often the world became another as a whole: by reset, restore or import"""
         self.replaced: Replaced = {}
         """What the rows that the last change has made were before: a stale reading shows them again"""
-        self.prepared: dict[tuple[str, str], Any] = {}
-        """What was worked out ahead for a record, by whose code it is used; forgotten when the world becomes another"""
+        self.prepared: Any = None
+        """What was last worked out ahead for a job that waits; forgotten when the world becomes another"""
+        self._touched: dict[str, int] = {}
+        self._turned = 0
         self.keeper: Keeper | None = None
         """Who is told of changes first; what it raises, nothing was changed"""
 
@@ -131,10 +133,11 @@ class World:
     def restore(self, held: Held) -> None:
         """Become as the world was when it was held."""
         self.layer = Layer(held.layer.indexes, held.layer)
-        self.replaced, self.prepared = {}, {}
+        self.replaced, self.prepared = {}, None
         self.refusals, self.processing = held.refusals, held.processing
         self.commits += 1
         self.turns += 1
+        self._touched, self._turned = {}, self.commits
         self.waiting = next(self.jobs(), None) is not None
 
     @property
@@ -166,9 +169,14 @@ class World:
         if self.keeper is not None:
             self.keeper(self, changes, ticks)
         replaced = self.layer.absorb(changes)
+        self._touched.update(dict.fromkeys(changes.rows, self.commits + 1))
         if ticks:
             self.replaced = replaced
             self.clock.tick()
+
+    def is_as(self, commits: int, entities: Iterable[str]) -> bool:
+        """Whether all records of these entities are those that there were after so many commits."""
+        return all(self._touched.get(entity, self._turned) <= commits for entity in entities)
 
     def work(self, actor: Actor = SYSTEM) -> Work:
         """A new unit of work on this world."""

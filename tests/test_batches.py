@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,24 +34,31 @@ def seen(layer: Layer) -> list[list[Record]]:
     return everything + [[row.record for row in layer.where("Charge", path, value)] for path, value in PLACES]
 
 
-def begun(seeded: Sequence[Record], before: Sequence[Record], *, listed: bool) -> Layer:
+def begun(seeded: Sequence[Record], before: Sequence[Record], gone: Sequence[Record], *, listed: bool) -> Layer:
     layer = Layer(INDEXES)
     for record in seeded:
         layer.put("Charge", record)
     layer = Layer(INDEXES, layer)
     for record in before:
         layer.put("Charge", record)
+    for record in gone:
+        layer.remove("Charge", record["id"])
     if listed:
         _ = [layer.watched(("Charge", path, value)).listed for path, value in PLACES]
     return layer
 
 
 @settings(deadline=None)
-@given(seeded=charges(), before=charges(), new=charges(), after=charges(), listed=st.booleans())
+@given(seeded=charges(), before=charges(), gone=charges(), new=charges(), after=charges(), listed=st.booleans())
 def test_a_batch_leaves_what_one_after_another_leaves(
-    seeded: list[Record], before: list[Record], new: list[Record], after: list[Record], listed: bool
+    seeded: list[Record],
+    before: list[Record],
+    gone: list[Record],
+    new: list[Record],
+    after: list[Record],
+    listed: bool,
 ) -> None:
-    one, other = (begun(seeded, before, listed=listed) for _ in range(2))
+    one, other = (begun(seeded, before, gone, listed=listed) for _ in range(2))
     batch, at_once, each = Batch("Charge", INDEXES), Changes(one), Changes(other)
     for record in new:
         batch.add(record)
@@ -81,3 +89,18 @@ def test_a_batch_of_new_rows_is_taken_over_without_a_look_at_each() -> None:
     assert changes.batches == {}, "what is changed afterwards goes the slow way"
     layer.absorb(changes)
     assert layer.count("Charge", "journal.id", "J1") == 9
+
+
+def test_rows_that_come_again_after_they_were_removed_are_taken_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer(INDEXES, Layer(INDEXES))
+    records: list[Record] = [{"id": f"C{number}", "journal": {"id": "J1"}} for number in range(10)]
+    for record in records:
+        layer.put("Charge", record)
+        layer.remove("Charge", record["id"])
+    batch, changes = Batch("Charge", INDEXES), Changes(layer)
+    for record in records:
+        batch.add(record)
+    changes.add(batch)
+    monkeypatch.setattr(Layer, "set", None)
+    layer.absorb(changes)
+    assert seen(layer)[:2] == [records, records]

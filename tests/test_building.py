@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from mockserver import MockServer, wire
 from mockserver.apis.billing import WORKFLOWS, charge_files, recall
+from mockserver.apis.billing.building import Ahead
 from mockserver.domain.errors import Invalid, NoSuchTransition
 from mockserver.work import Upload
 from tests.billing_world import LINED, PLAIN, SPLIT, VENDOR, Small, line
@@ -56,9 +58,13 @@ def prepare(
     """Read lines ahead, as the engine does it. between: what others do between two portions"""
     content = b"\n".join(orjson.dumps(wire.plain(each)) for each in lines)
     file, work = Upload("march.jsonl", "application/jsonl", content), small.work(VENDOR)
-    for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", id), file):
+    preparing = WORKFLOWS.preparers["Journal"](work, work.need("Journal", id), file)
+    while True:
+        try:
+            next(preparing)
+        except StopIteration as end:
+            return replace(file, ahead=end.value)
         between()
-    return file
 
 
 def upload(
@@ -99,7 +105,7 @@ def test_what_was_made_ahead_is_what_the_job_makes() -> None:
         id = small.journal()
         upload(small, id, several())
         if forgets:
-            small.world.prepared.clear()
+            small.world.prepared = None
         small.world.run()
         worlds.append(fingerprint(small.world))
     assert worlds[0] == worlds[1]
@@ -164,21 +170,62 @@ def test_a_file_that_others_have_read_meanwhile_is_not_taken_for_ones_own(small:
     assert [charge["price"]["PPx1"] for charge in small.charges(first)] == [1]
 
 
-def test_a_file_that_was_refused_leaves_the_one_before_it(small: Small) -> None:
+def test_a_file_that_was_refused_leaves_the_one_before_it(small: Small, readings: list[str]) -> None:
     id = small.journal()
     upload(small, id, [line(amount=1)])
     with pytest.raises(NoSuchTransition):
         upload(small, id, [line(amount=2)])
     small.world.run()
     assert [charge["price"]["PPx1"] for charge in small.charges(id)] == [1]
+    assert readings == ["jsonl"] * 2, "each was read ahead, and neither again"
+
+
+def test_of_a_file_that_was_refused_nothing_is_kept(small: Small) -> None:
+    id = small.journal()
+    small.put("Journal", id, status="Accepted")
+    with pytest.raises(NoSuchTransition):
+        upload(small, id, several())
+    assert small.world.prepared is None
+
+
+@pytest.mark.parametrize("when", ["between", "after"])
+def test_what_charges_do_not_depend_on_may_change_meanwhile(small: Small, when: str, readings: list[str]) -> None:
+    id, other = small.journal(), small.journal()
+
+    def change() -> None:
+        small.put("Journal", other, name="Another")
+        small.journal()
+
+    upload(small, id, [line()] * 300, **{when: once(change)})
+    change()
+    small.world.run()
+    assert len(small.charges(id)) == 300
+    assert readings == ["jsonl"]
+
+
+@pytest.mark.parametrize("when", ["between", "after"])
+def test_a_journal_that_is_renamed_meanwhile_gives_its_new_name(small: Small, when: str) -> None:
+    id = small.journal()
+    upload(small, id, [line()] * 300, **{when: once(lambda: small.put("Journal", id, name="Later"))})
+    small.world.run()
+    assert {charge["journal"]["name"] for charge in small.charges(id)} == {"Later"}
+
+
+def test_what_is_read_while_the_world_is_reset_counts_as_it_is_then(small: Small) -> None:
+    id = small.journal()
+    small.world.settle_seed()
+    small.put("Agreement", AGREEMENT, markup=Decimal(99))
+    upload(small, id, [line()] * 300, between=once(small.world.reset))
+    small.world.run()
+    assert 99 not in markups(small, id)
 
 
 def test_no_more_is_kept_ahead_than_one_file(small: Small) -> None:
     for _ in range(3):
         upload(small, small.journal(), [line()])
-    assert len(small.world.prepared) == 1
+    assert isinstance(small.world.prepared, Ahead)
     small.world.run()
-    assert small.world.prepared == {}
+    assert small.world.prepared is None
 
 
 def test_a_place_deep_in_a_file_that_cannot_be_read_is_named_and_nothing_kept(small: Small) -> None:
@@ -188,7 +235,7 @@ def test_a_place_deep_in_a_file_that_cannot_be_read_is_named_and_nothing_kept(sm
         for _ in WORKFLOWS.preparers["Journal"](work, work.need("Journal", small.journal()), file):
             pass
     assert "line 501" in caught.value.errors["file"][0]
-    assert small.world.prepared == {}
+    assert small.world.prepared is None
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "xlsx"])

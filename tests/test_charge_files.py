@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import copy
 import dataclasses
@@ -360,6 +361,26 @@ def test_a_jsonl_file_that_cannot_be_read_says_where(content: bytes, place: str)
 )
 def test_a_csv_file_that_cannot_be_read_says_where(content: bytes, place: str) -> None:
     assert place in refusal(content, "csv")
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1_000])
+def test_what_is_not_utf8_is_found_wherever_a_text_is_cut(
+    mark: bytes, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charge_files, "CHECKED", size)
+    sound = '{"segment": "\N{EURO SIGN}\N{MUSICAL SYMBOL G CLEF}\N{LATIN SMALL LETTER E WITH ACUTE}"}'
+    for wrong in (b"\xff", b"\xe2\x82\x7d", b"\xf0\x9d\x84", b"\x80\x80"):
+        text = b"\n" + sound.encode("utf-8") + wrong
+        with pytest.raises(UnicodeDecodeError) as whole:
+            text.decode()
+        assert f"line 2: byte {whole.value.start} of the file is not UTF-8" in refusal(mark + text, "jsonl")
+
+
+@pytest.mark.parametrize(("kind", "content"), [("csv", b",\r\n"), ("jsonl", b" \n")])
+def test_blank_lines_come_in_short_portions_too(kind: Kind, content: bytes) -> None:
+    portions = charge_files.portions(content * 1_000, kind)
+    assert [next(portions) for _ in range(9)] == [[]] * 9
 
 
 @pytest.mark.parametrize(

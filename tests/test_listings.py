@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver import buckets, lists
-from mockserver.buckets import Grouped
+from mockserver.buckets import Bucket, Grouped
 from mockserver.listings import Listing
 from mockserver.paging import page, span
 from mockserver.rql import ordering, parse, predicate
@@ -216,6 +216,26 @@ def test_what_was_made_while_rows_changed_is_not_kept(query: str) -> None:
     layer.put("Charge", {"id": "C99", "journal": {"id": "J1"}, "quantity": 1, "status": "Error"})
     lists._at_once(begun)
     assert asked(layer, query, HOME) == looked_at(layer, query, HOME)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["append", "extend", "remove", "list"]), st.integers(0, 5)), max_size=20))
+def test_a_bucket_has_its_ids_in_the_order_in_which_they_came(steps: list[tuple[str, int]]) -> None:
+    bucket, expected = Bucket(["a", "b"]), ["a", "b"]
+    lists: list[tuple[list[str], list[str]]] = []
+    for number, (step, at) in enumerate(steps):
+        if step == "append":
+            bucket.append(f"{number}", {})
+            expected.append(f"{number}")
+        elif step == "extend":
+            bucket.extend(new := [f"{number}.{each}" for each in range(at)], {})
+            expected += new
+        elif step == "remove" and expected:
+            bucket.remove(expected.pop(at % len(expected)))
+        elif step == "list":
+            lists.append((bucket.listed, expected.copy()))
+        assert (len(bucket), list(bucket)) == (len(expected), expected)
+    assert all(listed[: len(then)] == then for listed, then in lists), "what was listed only ever grows"
 
 
 def test_a_listing_is_refused_where_the_unit_of_work_changes_the_rows_itself() -> None:

@@ -1,28 +1,25 @@
 """The charges of an uploaded file: made in portions, before the reply where that can be, and kept by a job.
 
-The upload works them out while others are answered; the job takes what was worked out as long as nothing but that
-upload has happened since, and else works them out again, at once.
+The upload works them out while others are answered; the job takes what was worked out as long as nothing has changed
+that it was made of, and else works them out again, at once.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from mockserver.apis.billing import summaries
-from mockserver.apis.billing.charges import Processor
+from mockserver.apis.billing.charges import Processor, shared
 from mockserver.apis.billing.files import Uploads
-from mockserver.store import Batch, Record
+from mockserver.portions import at_once
+from mockserver.store import Batch, Noting, Record
 from mockserver.work import Work
 
 if TYPE_CHECKING:
     from mockserver.apis.billing.charge_files import Kind
-
-T = TypeVar("T")
-AHEAD = ("Journal", "built")
-"""Where a world keeps what was built ahead: never of more than one file."""
 
 
 @dataclass(slots=True)
@@ -37,19 +34,24 @@ class Built:
     summary: summaries.Summary = summaries.NOTHING
 
 
-@dataclass(slots=True)
-class _Ahead:
+@dataclass(frozen=True, slots=True)
+class Ahead:
     """What was built of a file before it was taken.
 
-    content: the very bytes
-    since: what the change replaced that was the last one before it was begun
-    note: what the upload notes of the file when it takes it; None: not taken, or something has changed meanwhile
+    shared: what all its charges have of their journal; read: of which entities any records were looked at
+    since: how many commits there were when it was begun
+    note: what the upload notes of the file when it takes it
     """
 
-    content: bytes
     built: Built
-    since: Any  # only ever compared
+    shared: Record
+    read: frozenset[str]
+    since: int
     note: Record | None = None
+
+    def holds(self, work: Work, journal: Record) -> bool:
+        """Whether it would still come out the same."""
+        return self.shared == shared(work, journal) and work.world.is_as(self.since, self.read)
 
 
 def build(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[None, None, Built]:
@@ -74,41 +76,25 @@ def build(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[
     return built
 
 
-def build_ahead(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[None, None, None]:
-    """Build a journal's charges a portion at a time, for `taken` and `built` to find. Raises as `build` does."""
-    world = work.world
-    world.prepared.pop(AHEAD, None)
-    since = world.replaced
-    built = yield from build(work, journal, content, kind)
-    world.prepared[AHEAD] = _Ahead(content, built, since)
+def build_ahead(work: Work, journal: Record, content: bytes, kind: Kind) -> Generator[None, None, Ahead]:
+    """Build a journal's charges a portion at a time, for `taken` and `built`. Raises as `build` does."""
+    since, looking = work.world.commits, work.world.work(work.actor)
+    looking.layer = noting = Noting(work.world.layer)
+    built = yield from build(looking, journal, content, kind)
+    return Ahead(built, shared(work, journal), frozenset(noting.read), since)
 
 
-def is_read(work: Work, content: bytes) -> bool:
-    """Whether it is known of a file that it can be read."""
-    ahead = work.world.prepared.get(AHEAD)
-    return ahead is not None and ahead.content is content
-
-
-def taken(work: Work, content: bytes, note: Record) -> None:
-    """Note that a file was taken: what was built of it ahead holds if nothing has changed until now."""
-    ahead = work.world.prepared.pop(AHEAD, None)
-    if ahead is not None and ahead.content is content and ahead.since is work.world.replaced:
-        work.world.prepared[AHEAD] = _Ahead(content, ahead.built, None, note)
+def taken(work: Work, ahead: Ahead | None, note: Record) -> None:
+    """Note that a file was taken, for the job to find what was built of it ahead."""
+    if ahead is not None:
+        work.prepared = replace(ahead, note=note)
 
 
 def built(work: Work, journal: Record, note: Record) -> Built:
-    """The charges of the file that was noted for a journal: those built ahead, if the upload is the last change."""
-    ahead = work.world.prepared.pop(AHEAD, None)
-    if ahead is not None and ahead.note is note and journal["id"] in work.world.replaced.get(Uploads.ENTITY, ()):
-        found: Built = ahead.built
-        return found
-    return _finished(build(work, journal, Uploads.content(work, note), note["kind"]))
-
-
-def _finished(portions: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(portions)
-        except StopIteration as end:
-            made: T = end.value
-            return made
+    """The charges of the file that was noted for a journal: those built ahead, if they would still be the same."""
+    ahead: Ahead | None = work.world.prepared
+    if ahead is not None and ahead.note is note:
+        work.world.prepared = None
+        if ahead.holds(work, journal):
+            return ahead.built
+    return at_once(build(work, journal, Uploads.content(work, note), note["kind"]))

@@ -7,6 +7,7 @@ comes back with its errors and whatever of it could be read, because it still be
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
 import io
@@ -138,6 +139,8 @@ UNIQUE = ("externalIds", "quantity", "price")
 PARTS = tuple(_parts())
 PORTION = 100
 """Lines that are read before others have their turn: some milliseconds."""
+CHECKED = 1_000_000
+"""Bytes of a text that are decoded before others have their turn"""
 PIECE = 65_536
 """Bytes of a text that are split into lines at a time"""
 _TEXTS = frozenset({str, type(None)})
@@ -459,8 +462,11 @@ _NO_ALIASES = _NOTHING[len(FIELDS) :]
 
 
 def _json_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
-    content = _utf8(content)
-    if max(content.count(b"\n"), content.count(b"\r")) > limits.rows:
+    feeds = returns = 0
+    for piece in _utf8(content):
+        feeds, returns = feeds + piece.count(b"\n"), returns + piece.count(b"\r")
+        yield []
+    if max(feeds, returns) > limits.rows:
         raise TooLarge(f"the file has more than {limits.rows:,} lines; split it.")
     lines, made = _Lines(JSON_LABELS, limits, strict=True), list[Line]()
     for number, raw in enumerate(_split(content), 1):
@@ -478,7 +484,7 @@ def _json_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
 
 def _split(content: bytes) -> Iterator[bytes]:
     """The lines of a text, of which a piece is taken apart at a time."""
-    start = 0
+    start = _start(content)
     while start < len(content):
         least = start + PIECE
         end = content.find(b"\n", least) + 1 or content.find(b"\r", least) + 1 or len(content)
@@ -543,28 +549,41 @@ def _gather(record: Mapping[str, Any], tree: Tree, values: list[Any], errors: li
             errors.append(f"{above}{name}: must be an object, found {_said(value)}")
 
 
-def _utf8(content: bytes) -> bytes:
-    """The content without a byte order mark, once it is known to be UTF-8."""
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        content.decode()
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise unreadable(f"line {line}: byte {problem.start} of the file is not UTF-8; save it as UTF-8.") from None
-    return content
+def _start(content: bytes) -> int:
+    """Where a text begins: behind a byte order mark."""
+    return len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0
+
+
+def _utf8(content: bytes) -> Iterator[bytes]:
+    """The content behind a byte order mark, a piece at a time, each once it is known to be UTF-8. Raises Invalid."""
+    decoder, start = codecs.getincrementaldecoder("utf-8")(), _start(content)
+    for first in range(start, len(content), CHECKED):
+        piece, (held, _) = content[first : first + CHECKED], decoder.getstate()
+        try:
+            decoder.decode(piece, first + CHECKED >= len(content))
+        except UnicodeDecodeError as problem:
+            at = first - len(held) + problem.start
+            line, place = content.count(b"\n", 0, at) + 1, at - start
+            raise unreadable(f"line {line}: byte {place} of the file is not UTF-8; save it as UTF-8.") from None
+        yield piece
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
 def _csv_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
-    text = _utf8(content).decode()
-    rows = _csv_rows(text, _delimiter(text), limits)
-    number, header = next((each for each in rows if _has_values(each[1])), (1, []))
-    columns = _columns(dict(enumerate(header)), number)
-    lines, made = _Lines(columns.labels, limits), list[Line]()
-    for count, (number, row) in enumerate(rows, 1):
-        if _has_values(row):
+    for _ in _utf8(content):
+        yield []
+    header: list[str] = []
+    columns = lines = None
+    made = list[Line]()
+    for count, (number, row) in enumerate(_csv_rows(content, _delimiter(content), limits)):
+        if not _has_values(row):
+            pass
+        elif lines is None or columns is None:
+            header, columns = row, _columns(dict(enumerate(row)), number)
+            lines = _Lines(columns.labels, limits)
+        else:
             errors = []
             if _has_values(row[len(header) :]):
                 errors = [
@@ -574,6 +593,8 @@ def _csv_lines(content: bytes, limits: Limits) -> Iterator[list[Line]]:
         if not count % PORTION:
             yield made
             made = []
+    if lines is None:
+        _columns({}, 1)
     yield made
 
 
@@ -581,9 +602,11 @@ def _has_values(row: Sequence[str]) -> bool:
     return any(cell and not cell.isspace() for cell in row)
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(content: bytes) -> str:
     """Comma or semicolon: the one under which the first line names more of the known columns."""
-    header = next((line for line in text[:65_536].splitlines() if line.strip()), "")
+    start = _start(content)
+    text = content[start : start + 4 * 65_536].decode(errors="ignore")[:65_536]
+    header = next((line for line in text.splitlines() if line.strip()), "")
 
     def known(delimiter: str) -> int:
         return sum(_column_name(cell.strip('"')) is not None for cell in header.split(delimiter))
@@ -591,13 +614,15 @@ def _delimiter(text: str) -> str:
     return max(",;", key=known)
 
 
-def _csv_rows(text: str, delimiter: str, limits: Limits) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(content: bytes, delimiter: str, limits: Limits) -> Iterator[tuple[int, list[str]]]:
     """The rows, each with the number of the line it starts on."""
     taken = 0
+    stream = io.BytesIO(content)
+    stream.seek(_start(content))
 
     def lines() -> Iterator[str]:
         nonlocal taken
-        for line in io.StringIO(text, newline=""):
+        for line in io.TextIOWrapper(stream, encoding="utf-8", newline=""):
             taken += len(line)
             # A quote that never closes makes one row of the rest of the file.
             if taken > limits.line_bytes:

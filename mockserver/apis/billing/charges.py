@@ -57,13 +57,20 @@ class _Frame:
     is_split: bool
 
 
+def shared(work: Work, journal: Record) -> dict[str, Any]:
+    """What all charges of a journal have of it, and all that they depend on of it."""
+    return {
+        "journal": work.ref("Journal", journal),
+        **{name: journal[name] for name in ("authorization", "product", "vendor")},
+    }
+
+
 class Processor:
     """Makes the charges of one journal, in one run."""
 
     def __init__(self, work: Work, journal: Record) -> None:
         self._matcher = Matcher(work, journal)
-        self._common = {name: journal[name] for name in ("authorization", "product", "vendor")}
-        self._journal = work.ref("Journal", journal)
+        self._shared = shared(work, journal)
         self._shape = work.api.conventions.ids["Charge"].shape
         self._digits = ids.digits(journal["id"])
         self._frames: Recall[tuple[Any, ...], _Frame] = Recall()
@@ -129,7 +136,7 @@ class Processor:
         item, order = search.get("item", _NONE), search.get("order", _NONE)
         if faults:
             # Whatever is wrong with a line is said at once, so that one round mends it.
-            currency = {"purchase": self._common["authorization"]["currency"]}
+            currency = {"purchase": self._shared["authorization"]["currency"]}
             return self._framed(Match({}, {}, currency), [*faults, *self._matcher.faults(source, item)], order, split)
         key = (*map(source.get, _SOURCE), *map(item.get, _ORDER), *map(order.get, _ORDER), line, split)
         if (known := self._frames.get(key)) is not None:
@@ -145,8 +152,7 @@ class Processor:
         outcome = _outcome(faults, match, is_split=split)
         rest = {
             **outcome,
-            "journal": self._journal,
-            **self._common,
+            **self._shared,
             **match.refs,
             **({} if ref is None else {"order": ref}),
             **({"erpData": match.erp} if match.erp else {}),

@@ -48,7 +48,7 @@ def make(work: Work) -> Record:
 
 
 @WORKFLOWS.preparer("Journal")
-def prepare(work: Work, journal: Record, upload: Upload) -> Generator[None, None, None]:
+def prepare(work: Work, journal: Record, upload: Upload) -> Generator[None, None, building.Ahead]:
     """Read the file and make its charges while others are answered (J2)."""
     return building.build_ahead(work, journal, upload.content, _kind(work, upload))
 
@@ -57,7 +57,7 @@ def prepare(work: Work, journal: Record, upload: Upload) -> Generator[None, None
 def load(work: Work, journal: Record, upload: Upload) -> Record:
     """Keep the file and drop the old charges; it is refused now if it cannot be read, the job does the rest (J2)."""
     kind = _kind(work, upload)
-    if not building.is_read(work, upload.content):
+    if upload.ahead is None:
         from mockserver.apis.billing.charge_files import read_lines
 
         read_lines(upload.content, kind)
@@ -70,7 +70,7 @@ def load(work: Work, journal: Record, upload: Upload) -> Record:
         media=MEDIA[kind],
         content=upload.content,
     )
-    building.taken(work, upload.content, Uploads.keep(work, journal["id"], file["id"], kind))
+    building.taken(work, upload.ahead, Uploads.keep(work, journal["id"], file["id"], kind))
     return emptied(work, journal)
 
 
