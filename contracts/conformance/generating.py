@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from contracts.drawing import drawn, elsewhere
+from contracts.drawing import alone, drawn
 from contracts.oracle import Oracle
 
 UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "unsupported_content_type"})
@@ -55,7 +55,7 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     enumerated = oracle.schema.iter_coverage_cases(
         operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
     )
-    with elsewhere():
+    with alone():
         covered = list(enumerated)
     found = []
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):

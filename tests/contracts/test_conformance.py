@@ -14,7 +14,7 @@ import pytest
 
 from contracts.conformance.accepted import ROWS, accepted
 from contracts.conformance.generating import can_be_wrong, changed, grafted
-from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
+from contracts.drawing import drawn
 from contracts.oracle import Oracle
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
@@ -308,22 +308,3 @@ def test_where_nothing_can_be_wrong_nothing_wrong_is_found(api: str) -> None:
     assert len(right) < len(operations) / 5
     for each in right:
         assert drawn(each.as_strategy(generation_mode=GenerationMode.NEGATIVE), 1, Random(1)) == [], each.label
-
-
-def test_what_hypothesis_keeps_of_utf_8_is_as_it_finds_it() -> None:
-    from hypothesis.internal import charmap
-
-    charmap.intervals_from_codec.cache_clear()
-    with elsewhere():
-        assert charmap.charmap_file("codec-v2-utf-8").parts[-3:] == UTF_8.parts
-        assert charmap.charmap_file("codec-v2-utf-8").is_file()
-        found = charmap.intervals_from_codec("utf-8")
-    assert [list(each.intervals) for each in found] == ENCODABLE
-    assert [code for code in range(0xD000, 0xE100) if not _is_encodable(code)] == list(range(0xD800, 0xE000))
-
-
-def _is_encodable(code: int) -> bool:
-    try:
-        return chr(code).encode().decode() == chr(code)
-    except UnicodeEncodeError:
-        return False
