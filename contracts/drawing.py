@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import random
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -22,17 +21,18 @@ NOWHERE = Path(os.devnull, "hypothesis")
 """A folder that cannot be made: what Hypothesis would keep there, it does without"""
 
 
-def drawn(strategy: Any, number: int, rng: random.Random) -> list[Any]:
+def drawn(strategy: Any, number: int, seed: int) -> list[Any]:
     """So many values of a strategy at most; [] where it has none.
 
     All are drawn before any is used: what a target answers must not change what is drawn.
     """
-    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, Verbosity, given, settings
     from hypothesis.errors import Unsatisfiable
 
     found: list[Any] = []
 
-    @seed(rng.getrandbits(32))
+    @hypothesis.seed(seed)
     @settings(
         max_examples=number,
         phases=[Phase.generate],

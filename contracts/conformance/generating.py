@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -44,7 +46,24 @@ RULES = {
 """a scenario of the coverage phase -> the word of the schema that it is about"""
 
 
-def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0) -> tuple[list[Any], list[Any]]:
+@dataclass(frozen=True)
+class Cases:
+    """Cases of one kind: those that are enumerated, and behind them those that chance draws."""
+
+    enumerated: Sequence[Any]
+    draw: Callable[[], Sequence[Any]]
+
+    def first(self, number: int) -> list[Any]:
+        """So many of them at most. What chance would add is drawn where it is taken: that is by far the dearer kind."""
+        found = list(self.enumerated[:number])
+        return found + list(self._drawn[: number - len(found)]) if len(found) < number else found
+
+    @cached_property
+    def _drawn(self) -> Sequence[Any]:
+        return self.draw()
+
+
+def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int) -> tuple[Cases, Cases]:
     """The right and the wrong cases of an operation, those first that differ most from each other.
 
     examples: how many of each kind Hypothesis draws beside what the coverage phase enumerates
@@ -60,9 +79,10 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     found = []
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
-        draws = examples and (mode is GenerationMode.POSITIVE or can_be_wrong(operation))
-        more = drawn(operation.as_strategy(generation_mode=mode), examples, rng) if draws else []
-        found.append([*cases[:1], *thinned(cases[1:], rng), *more])
+        draw: Callable[[], Sequence[Any]] = tuple
+        if mode is GenerationMode.POSITIVE or can_be_wrong(operation):
+            draw = partial(drawn, operation.as_strategy(generation_mode=mode), examples, rng.getrandbits(32))
+        found.append(Cases([*cases[:1], *thinned(cases[1:], rng)], draw))
     return found[0], found[1]
 
 

@@ -6,7 +6,6 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from hypothesis.strategies._internal.utils import clear_strategy_cache
 from contracts import drawing
 from contracts.drawing import alone, drawn
 
+HOME = "__hypothesis_home_directory"
 NUMBERS = st.lists(st.integers(0, 10**9), min_size=40)
 
 
@@ -32,31 +32,32 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_one_seed_draws_the_same_whatever_modules_are_loaded(module: str) -> None:
-    before = drawn(NUMBERS, 20, Random(1))
+    before = drawn(NUMBERS, 20, 1)
     importlib.import_module(module)
-    assert drawn(NUMBERS, 20, Random(1)) == before
+    assert drawn(NUMBERS, 20, 1) == before
 
 
 def test_another_seed_draws_something_else() -> None:
-    assert drawn(NUMBERS, 20, Random(1)) != drawn(NUMBERS, 20, Random(2))
+    assert drawn(NUMBERS, 20, 1) != drawn(NUMBERS, 20, 2)
 
 
 def test_what_is_drawn_leaves_no_trace_in_hypothesis_or_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    configuration.set_hypothesis_home_dir(None)
-    before = {**vars(configuration)}, providers._get_local_constants, providers.CONSTANTS_CACHE
+    monkeypatch.setitem(vars(configuration), HOME, tmp_path)
+    before = providers._get_local_constants, providers.CONSTANTS_CACHE
     # Which characters a codec has is what Hypothesis would write down, the first time that it is asked.
     clear_strategy_cache()
     charmap.intervals_from_codec.cache_clear()
-    assert drawn(st.text(st.characters(codec="latin-1"), min_size=9), 3, Random(1))
-    assert ({**vars(configuration)}, providers._get_local_constants, providers.CONSTANTS_CACHE) == before
+    assert drawn(st.text(st.characters(codec="latin-1"), min_size=9), 3, 1)
+    assert (providers._get_local_constants, providers.CONSTANTS_CACHE) == before
+    assert vars(configuration)[HOME] == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
 def test_constants_of_the_user_are_found_again_outside(module: str) -> None:
-    drawn(NUMBERS, 20, Random(1))
+    drawn(NUMBERS, 20, 1)
     importlib.import_module(module)
     assert {7000, 13993} <= set(providers._get_local_constants().integers)
     with alone():
