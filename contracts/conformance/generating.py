@@ -74,11 +74,15 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int) -> 
     enumerated = oracle.schema.iter_coverage_cases(
         operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
     )
+    covered: dict[Any, list[Any]] = {GenerationMode.POSITIVE: [], GenerationMode.NEGATIVE: []}
     with alone():
-        covered = list(enumerated)
+        for case in enumerated:
+            # Every look at it has the case checked for changes.
+            meta = case.meta
+            if operation.body or meta.phase.data.scenario.value not in UNTOLD:
+                covered[meta.generation.mode].append(case)
     found = []
-    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
+    for mode, cases in covered.items():
         draw: Callable[[], Sequence[Any]] = tuple
         if mode is GenerationMode.POSITIVE or can_be_wrong(operation):
             draw = partial(drawn, operation.as_strategy(generation_mode=mode), examples, rng.getrandbits(32))
@@ -101,10 +105,6 @@ def is_enumerated(case: Any) -> bool:
     return hasattr(case.meta.phase.data, "scenario")
 
 
-def _is_judged(case: Any) -> bool:
-    return bool(case.operation.body) or case.meta.phase.data.scenario.value not in UNTOLD
-
-
 def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     """One case of each kind of change to each place, in rounds: all places once, then all again.
 
@@ -113,7 +113,7 @@ def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     places: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for case in cases:
         data = case.meta.phase.data
-        kinds = places.setdefault((str(data.parameter_location), place(case)), {})
+        kinds = places.setdefault((str(data.parameter_location), place(data)), {})
         kind = f"{data.scenario} {data.location}"
         if data.scenario.value == WRONG_TYPE and kind in kinds:
             kind += " again"
@@ -124,10 +124,9 @@ def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     return [each for each in chain.from_iterable(zip_longest(*rounds)) if each is not None]
 
 
-def place(case: Any) -> str:
-    """The parameter that a case is about, or the member of its body, as far as the case says."""
-    data = case.meta.phase.data
-    if case.meta.phase.data.parameter_location is None:
+def place(data: Any) -> str:
+    """The parameter that an enumerated case is about, or the member of its body, as far as its data say."""
+    if data.parameter_location is None:
         return ""
     if data.parameter_location.name != "BODY":
         return str(data.parameter or "")
