@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 import traceback
@@ -28,6 +29,9 @@ from contracts.settings import Mode, Settings
 from contracts.target import Unreachable, connect
 from contracts.wire import Exchange
 from specs.tables import Api, load, names
+
+SELDOM = 10
+"""So many times more objects are made before they are looked through for garbage."""
 
 
 class Progress(Protocol):
@@ -162,7 +166,7 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
 def run(settings: Settings, *, progress: Progress | None = None, redact: Callable[[str], str] = str) -> Result:
     """Run what the settings ask for. Raises target.Unreachable before anything was sent, specs.tables.TableError."""
     progress = progress or Silent()
-    with running(settings, redact) as made:
+    with _seldom_swept(), running(settings, redact) as made:
         try:
             _all(made, progress)
         except Stopped as reason:
@@ -175,6 +179,17 @@ def run(settings: Settings, *, progress: Progress | None = None, redact: Callabl
             made.result.stopped, made.result.interrupted = "interrupted.", True
         _drop_strangers(made)
     return made.result
+
+
+@contextmanager
+def _seldom_swept() -> Iterator[None]:
+    """Have Python look for garbage less often: most of what a run makes it keeps, and a look goes over all of that."""
+    often, *others = gc.get_threshold()
+    gc.set_threshold(often * SELDOM, *others)
+    try:
+        yield
+    finally:
+        gc.set_threshold(often, *others)
 
 
 def _drop_strangers(made: Running) -> None:

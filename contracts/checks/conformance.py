@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.conformance.accepted import accepted
 from contracts.conformance.aiming import as_meant, fitted, offered, request, seen
-from contracts.conformance.generating import about, generated, grafted, is_enumerated
+from contracts.conformance.generating import about, generated, grafted
 from contracts.findings import Finding
 from contracts.guard import Unsafe
 from contracts.journal import Thing
@@ -57,7 +57,7 @@ def reads(p: Probe, case: str) -> Iterator[Finding]:
     right, wrong = generated(p.oracle, case, rng, examples=EXAMPLES)
     paths = {each.name: seen(p, operation, each) for each in callers}
     half = READS // 2
-    chosen = [*right[: READS - min(half, len(wrong))], *wrong[: READS - min(half, len(right))]]
+    chosen = [*right.first(READS - len(wrong.first(half))), *wrong.first(READS - len(right.first(half)))]
     offers = offered(p, operation)
     for number, each in enumerate(chosen):
         turn, at = divmod(number, len(callers))
@@ -81,16 +81,15 @@ def changes(p: Probe, case: str) -> Iterator[Finding]:
     base = based(p, operation)
     rng = random.Random(f"{p.settings.seed}/{p.api.name}/{case}")
     right, wrong = generated(p.oracle, case, rng, examples=EXAMPLES)
-    # What is drawn at random names nothing that there is: whatever it is refused for, nobody can tell.
-    right = [each for each in right if is_enumerated(each)]
-    model = right[0].body if right else None
-    for each in wrong[:WRONG]:
+    model = right.enumerated[0].body if right.enumerated else None
+    for each in wrong.first(WRONG):
         yield from _tried(p, operation, base.caller, each, base.params, base=base, model=model)
     moves = operation.event is not None or operation.does in ("act", "delete")
     few = moves or operation.id in p.stage.LASTING
     came: set[int] = set()
     found = False
-    for each in right[: STEPS if few else RIGHT]:
+    # What is drawn at random names nothing that there is: whatever it is refused for, nobody can tell.
+    for each in right.enumerated[: STEPS if few else RIGHT]:
         fresh = based(p, operation) if moves else base
         for told in _tried(p, operation, fresh.caller, each, fresh.params, base=fresh, model=model, came=came):
             found = True

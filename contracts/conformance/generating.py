@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain, zip_longest
 from typing import Any
 
-from contracts.drawing import drawn, elsewhere
+from contracts.drawing import alone, drawn
 from contracts.oracle import Oracle
 
 UNTOLD = frozenset({"object_unexpected_properties", "malformed_content_type", "unsupported_content_type"})
@@ -44,7 +46,24 @@ RULES = {
 """a scenario of the coverage phase -> the word of the schema that it is about"""
 
 
-def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0) -> tuple[list[Any], list[Any]]:
+@dataclass(frozen=True)
+class Cases:
+    """Cases of one kind: those that are enumerated, and behind them those that chance draws."""
+
+    enumerated: Sequence[Any]
+    draw: Callable[[], Sequence[Any]]
+
+    def first(self, number: int) -> list[Any]:
+        """So many of them at most. What chance would add is drawn where it is taken: that is by far the dearer kind."""
+        found = list(self.enumerated[:number])
+        return found + list(self._drawn[: number - len(found)]) if len(found) < number else found
+
+    @cached_property
+    def _drawn(self) -> Sequence[Any]:
+        return self.draw()
+
+
+def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int) -> tuple[Cases, Cases]:
     """The right and the wrong cases of an operation, those first that differ most from each other.
 
     examples: how many of each kind Hypothesis draws beside what the coverage phase enumerates
@@ -55,14 +74,19 @@ def generated(oracle: Oracle, id: str, rng: random.Random, *, examples: int = 0)
     enumerated = oracle.schema.iter_coverage_cases(
         operation, generation_modes=list(GenerationMode), generation_config=oracle.schema.config.generation
     )
-    with elsewhere():
-        covered = list(enumerated)
+    covered: dict[Any, list[Any]] = {GenerationMode.POSITIVE: [], GenerationMode.NEGATIVE: []}
+    with alone():
+        for case in enumerated:
+            # Every look at it has the case checked for changes.
+            meta = case.meta
+            if operation.body or meta.phase.data.scenario.value not in UNTOLD:
+                covered[meta.generation.mode].append(case)
     found = []
-    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        cases = [each for each in covered if each.meta.generation.mode is mode and _is_judged(each)]
-        draws = examples and (mode is GenerationMode.POSITIVE or can_be_wrong(operation))
-        more = drawn(operation.as_strategy(generation_mode=mode), examples, rng) if draws else []
-        found.append([*cases[:1], *thinned(cases[1:], rng), *more])
+    for mode, cases in covered.items():
+        draw: Callable[[], Sequence[Any]] = tuple
+        if mode is GenerationMode.POSITIVE or can_be_wrong(operation):
+            draw = partial(drawn, operation.as_strategy(generation_mode=mode), examples, rng.getrandbits(32))
+        found.append(Cases([*cases[:1], *thinned(cases[1:], rng)], draw))
     return found[0], found[1]
 
 
@@ -81,10 +105,6 @@ def is_enumerated(case: Any) -> bool:
     return hasattr(case.meta.phase.data, "scenario")
 
 
-def _is_judged(case: Any) -> bool:
-    return bool(case.operation.body) or case.meta.phase.data.scenario.value not in UNTOLD
-
-
 def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     """One case of each kind of change to each place, in rounds: all places once, then all again.
 
@@ -93,7 +113,7 @@ def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     places: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for case in cases:
         data = case.meta.phase.data
-        kinds = places.setdefault((str(data.parameter_location), place(case)), {})
+        kinds = places.setdefault((str(data.parameter_location), place(data)), {})
         kind = f"{data.scenario} {data.location}"
         if data.scenario.value == WRONG_TYPE and kind in kinds:
             kind += " again"
@@ -104,10 +124,9 @@ def thinned(cases: Iterable[Any], rng: random.Random) -> list[Any]:
     return [each for each in chain.from_iterable(zip_longest(*rounds)) if each is not None]
 
 
-def place(case: Any) -> str:
-    """The parameter that a case is about, or the member of its body, as far as the case says."""
-    data = case.meta.phase.data
-    if case.meta.phase.data.parameter_location is None:
+def place(data: Any) -> str:
+    """The parameter that an enumerated case is about, or the member of its body, as far as its data say."""
+    if data.parameter_location is None:
         return ""
     if data.parameter_location.name != "BODY":
         return str(data.parameter or "")

@@ -65,10 +65,10 @@ class Journey:
         """Walk. Raises whatever ends a run; what ends the walks alone is left in `stopped`."""
         from hypothesis import strategies as st
 
-        rng = random.Random(f"{self.p.settings.seed}/{self.p.api.name}/{self.machine.entity}")
+        seed = random.Random(f"{self.p.settings.seed}/{self.p.api.name}/{self.machine.entity}").getrandbits(32)
         draws = st.tuples(st.integers(0, OBJECTS - 1), st.integers(0, 63), st.integers(0, 255))
         number = walks if self.machine.final else min(walks, SPARING)
-        for each in drawn(st.lists(draws, min_size=steps, max_size=steps), number, rng):
+        for each in drawn(st.lists(draws, min_size=steps, max_size=steps), number, seed):
             try:
                 self.walk(each)
             except (Blocked, Unsafe) as reason:

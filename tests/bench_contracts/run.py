@@ -6,9 +6,9 @@ Schemathesis runs once for each role, as it comes: every check, every phase. It 
 failure (a check, of an operation) that the sound server does not give it with the same seed. The toolkit has found one
 where it names it rightly, as `contracts selftest` has it.
 
-    python -m tests.bench_contracts.run --speed [--defects N] [--jobs N]
+    python -m tests.bench_contracts.run --speed [--defects N] [--rounds N] [--jobs N]
 
-tells in two or three minutes how fast the toolkit is (speed.py).
+tells in a few minutes how fast the toolkit is (speed.py).
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument("--speed", action="store_true", help="how fast the toolkit is, and nothing else")
     parser.add_argument("--defects", type=int, default=speed.DEFECTS, metavar="N", help="planted defects for --speed")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds of whole runs for --speed")
     options = parser.parse_args()
     if options.speed:
-        return speed.main(options.defects, options.jobs)
+        return speed.main(options.defects, options.jobs, options.rounds)
     try:
         known = selftest.load(PLACE)
     except Mistake as mistake:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.conformance.accepted import ROWS, accepted
-from contracts.conformance.generating import can_be_wrong, changed, grafted
-from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
+from contracts.conformance.generating import Cases, can_be_wrong, changed, grafted
+from contracts.drawing import drawn
 from contracts.oracle import Oracle
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
@@ -307,23 +307,12 @@ def test_where_nothing_can_be_wrong_nothing_wrong_is_found(api: str) -> None:
     right = [each for each in operations.values() if not can_be_wrong(each)]
     assert len(right) < len(operations) / 5
     for each in right:
-        assert drawn(each.as_strategy(generation_mode=GenerationMode.NEGATIVE), 1, Random(1)) == [], each.label
+        assert drawn(each.as_strategy(generation_mode=GenerationMode.NEGATIVE), 1, 1) == [], each.label
 
 
-def test_what_hypothesis_keeps_of_utf_8_is_as_it_finds_it() -> None:
-    from hypothesis.internal import charmap
-
-    charmap.intervals_from_codec.cache_clear()
-    with elsewhere():
-        assert charmap.charmap_file("codec-v2-utf-8").parts[-3:] == UTF_8.parts
-        assert charmap.charmap_file("codec-v2-utf-8").is_file()
-        found = charmap.intervals_from_codec("utf-8")
-    assert [list(each.intervals) for each in found] == ENCODABLE
-    assert [code for code in range(0xD000, 0xE100) if not _is_encodable(code)] == list(range(0xD800, 0xE000))
-
-
-def _is_encodable(code: int) -> bool:
-    try:
-        return chr(code).encode().decode() == chr(code)
-    except UnicodeEncodeError:
-        return False
+def test_chance_draws_only_what_is_taken_of_it() -> None:
+    drawings = iter([["third", "fourth"]])
+    cases = Cases(["first", "second"], lambda: next(drawings))
+    assert (cases.first(1), cases.first(2)) == (["first"], ["first", "second"])
+    assert len(list(copy(drawings))) == 1
+    assert (cases.first(3), cases.first(9)) == (["first", "second", "third"], ["first", "second", "third", "fourth"])

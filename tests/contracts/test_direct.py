@@ -96,6 +96,13 @@ def made(request: pytest.FixtureRequest) -> Callable[[str], Any]:
             None,
             b"packed unasked",
         ),
+        (
+            "GET",
+            b"HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+            200,
+            None,
+            b"a",
+        ),
         ("GET", b"HTTP/1.1 301 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", 301, None, b""),
     ],
 )
@@ -133,6 +140,38 @@ def test_a_connection_stays_open_and_a_new_one_is_made_where_it_was_ended(server
     assert target.send(Request("GET", "/")).status == 200
     assert len(server.ended) == 2
     target.close()
+
+
+def test_what_is_said_in_advance_is_not_told(server: Server, made: Any) -> None:
+    server.answers = [[b"HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n" + OK]]
+    target = made(server.address)
+    assert "x-a" not in target.send(Request("GET", "/")).headers
+    target.close()
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 500 No\r\nContent-Length: 1\r\n\r\nx", b"{}"])
+def test_what_follows_an_answer_is_no_answer_to_the_next_call(server: Server, more: bytes) -> None:
+    server.answers = [[OK + more], [OK]]
+    target = Direct(server.address, timeout=5)
+    assert [target.send(Request("GET", "/")).content for _ in range(2)] == [b"{}", b"{}"]
+    target.close()
+
+
+def test_an_answer_without_body_leaves_its_connection_to_the_next_call(server: Server, made: Any) -> None:
+    server.answers = [[OK[:-2], OK]]
+    target = made(server.address)
+    assert target.send(Request("HEAD", "/")).content == b""
+    assert target.send(Request("GET", "/")).content == b"{}"
+    target.close()
+
+
+def test_a_header_of_two_lines_is_not_sent(server: Server, made: Any) -> None:
+    server.answers = [[OK]]
+    target = made(server.address)
+    with pytest.raises((ValueError, Unreachable)):
+        target.send(Request("GET", "/", "", {"x-a": "1\r\nx-b: 2"}))
+    target.close()
+    assert server.came == []
 
 
 @pytest.mark.parametrize(

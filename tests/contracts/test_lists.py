@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from contracts import facts
 from contracts.listing import escaped, leaves, marks
+from contracts.probe import Blocked
 from contracts.queries import Member, Question, among, compare, like, negated, unset, writable
 from contracts.registry import checks
 from contracts.run import run, running
 from contracts.settings import Settings
 from contracts.wire import Caller
 from mockserver import MockServer, create_app
-from specs.tables import names
+from specs.tables import Operation, names
 from tests.contracts.driver import settings, silent, told, verify
 from tests.faulty import filters, orders, paging, selects
 from tests.faulty.defects import Defect
@@ -108,6 +110,53 @@ def test_a_list_longer_than_a_page_is_judged_by_what_one_page_can_show(
         assert pages, "no list is longer than a page"
         assert told(made.result.findings) == []
         assert [each.reason for each in made.result.unchecked if each.fatal] == []
+
+
+def test_ids_are_looked_for_again_once_something_was_written(
+    sound_app: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = _counted(monkeypatch)
+    with running(settings(sound_app, "billing")) as made:
+        p = made.probes["billing"]
+        caller = p.who("operations")
+        found = list(p.facts.ids("JournalSeller", caller))
+        first = len(looks)
+        assert list(p.facts.ids("JournalSeller", caller)) == found != []
+        assert len(looks) == first
+        p.facts.forget()
+        assert list(p.facts.ids("JournalSeller", caller)) == found
+        assert len(looks) == 2 * first
+
+
+def test_ids_that_were_refused_are_asked_for_again(sound_app: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = _counted(monkeypatch)
+    with running(settings(sound_app, "billing")) as made:
+        p = made.probes["billing"]
+        caller, rows = p.who("operations"), p.facts.rows
+        with monkeypatch.context() as other:
+            other.setattr(p.facts, "rows", partial(_refused, rows))
+            assert list(p.facts.ids("JournalSeller", caller)) == []
+        assert list(p.facts.ids("JournalSeller", caller)) != []
+        assert looks.count("JournalSeller") == 2
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The entities whose ids are looked for, as they are."""
+    looks: list[str] = []
+    find = facts.Facts._found
+
+    def found(self: facts.Facts, entity: str, *given: Any) -> Iterator[str]:
+        looks.append(entity)
+        return find(self, entity, *given)
+
+    monkeypatch.setattr(facts.Facts, "_found", found)
+    return looks
+
+
+def _refused(rows: Callable[..., Any], operation: Operation, *given: Any) -> Any:
+    if operation.below is not None:
+        raise Blocked("refused")
+    return rows(operation, *given)
 
 
 ROWS: Sequence[dict[str, Any]] = (
