@@ -56,6 +56,15 @@ def test_an_own_run_does_nothing_that_nobody_takes_back_and_leaves_nothing(sound
     assert not done & Stage.LASTING
 
 
+@pytest.mark.parametrize(("tidy", "status"), [(True, 404), (False, 200)])
+def test_what_a_run_made_goes_with_it_unless_it_need_not_be_tidy(sound_of: SoundOf, tidy: bool, status: int) -> None:
+    asked = settings(sound_of("billing"), "billing", mode="own", tidy=tidy)
+    with running(asked) as made:
+        thing = made.probes["billing"].stage.make("Journal")
+    with running(asked) as made:
+        assert made.probes["billing"].call("getJournal", thing.caller, thing.params).status == status
+
+
 def test_lasting_steps_are_refused_before_they_are_sent(sound_of: SoundOf) -> None:
     with running(settings(sound_of("billing"), "billing", mode="own")) as made:
         stage = made.probes["billing"].stage
