@@ -33,6 +33,15 @@ def test_every_state_that_can_be_reached_is(sound_of: SoundOf) -> None:
         assert [(entity, stage.state(stage.make(entity, state))) for entity, state in REACHED] == REACHED
 
 
+@pytest.mark.parametrize(("state", "readings"), [("Draft", 0), ("Validated", 1), ("Review", 1), ("Generated", 2)])
+def test_an_object_is_read_only_where_background_work_has_moved_it(
+    sound_of: SoundOf, state: str, readings: int
+) -> None:
+    with running(settings(sound_of("billing"), "billing", mode="own")) as made:
+        made.probes["billing"].stage.make("Journal", state)
+        assert made.result.statuses.get(("billing", "getJournal"), {}) == ({200: readings} if readings else {})
+
+
 @pytest.mark.parametrize("state", ["Validating", "Generating", "Resetting"])
 def test_a_state_that_passes_is_found_among_what_was_lent(sound_of: SoundOf, state: str) -> None:
     with running(settings(sound_of("billing"), "billing", mode="full")) as made:
