@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from contracts.wire import Answer, Exchange, Request
 from specs.tables import Api
@@ -32,8 +35,14 @@ CONFIG: Mapping[str, Any] = {
 JSON = "application/json"
 KNOWN = 4096
 """Kinds of answers (operation, status, content type) whose documentation is kept at hand"""
+BODIES = 32_768
+"""Bodies that were seen to keep a document, and need not be looked at again"""
+DOCUMENTS = 4
+"""Documents whose reading is kept, so that one run after the other need not make it"""
 KIND, HEADERS = slice(0, 2), slice(2, 3)
 """Those of an oracle's checks that are about status and content type, and about headers"""
+Kind = tuple[str, int, str | None]
+"""Operation, status and content type of an answer"""
 _APPLIES = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else"})
 _REST = frozenset({"items", "prefixItems", "additionalProperties", "patternProperties"})
 _NAMED = re.compile(r'^"(.*)" is a required property|^Additional properties are not allowed \(\'(.*?)\'')
@@ -70,14 +79,14 @@ class Documented:
         return answer.plain is not None and bool(self.validator.is_valid(answer.plain))
 
 
-class Oracle:
-    """Judges answers of one API's operations."""
+class Reading:
+    """A document as Schemathesis reads it, and which answers were seen to keep it: the same in every run."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._first: dict[tuple[str, str], str] = {}
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._source = document
         self._cases: dict[str, Any] = {}
-        self._documented: dict[tuple[str, int, str | None], Documented | None] = {}
+        self._documented: dict[Kind, Documented | None] = {}
+        self._kept: set[tuple[Kind, bytes]] = set()
 
     @cached_property
     def schema(self) -> Any:
@@ -85,10 +94,8 @@ class Oracle:
         import schemathesis
         from schemathesis.config import SchemathesisConfig
 
-        schema = schemathesis.openapi.from_dict(
-            dict(self._api.document), config=SchemathesisConfig.from_dict(dict(CONFIG))
-        )
-        schema.config.update(base_url=ADDRESS + str(self._api.document["servers"][0]["url"]).rstrip("/"))
+        schema = schemathesis.openapi.from_dict(dict(self._source), config=SchemathesisConfig.from_dict(dict(CONFIG)))
+        schema.config.update(base_url=ADDRESS + str(self._source["servers"][0]["url"]).rstrip("/"))
         return schema
 
     @cached_property
@@ -130,8 +137,8 @@ class Oracle:
 
         return (not_a_server_error,)
 
-    def judge(self, exchange: Exchange) -> Iterator[Breach]:
-        """Each breach of the spec, once."""
+    def failures(self, exchange: Exchange) -> Iterator[Any]:
+        """What Schemathesis says is wrong with an answer."""
         operation = self.operations.get(exchange.operation)
         if operation is None or exchange.request.method == "HEAD":
             return
@@ -142,8 +149,7 @@ class Oracle:
         # A server that fails breaks nothing else: what it says then is of no use to anybody.
         checks = self._failing if exchange.status >= 500 else self._checks
         response = answered(exchange.request, exchange.answer)
-        found = failures(checks, self.context, response, self._cases[exchange.operation])
-        yield from {self._told(exchange, each): None for each in found}
+        yield from failures(checks, self.context, response, self._cases[exchange.operation])
 
     def _is_as_documented(self, exchange: Exchange) -> bool:
         """Whether an answer is seen to keep the spec; False where only Schemathesis's checks can say.
@@ -158,7 +164,23 @@ class Oracle:
                 self._documented.clear()
             self._documented[key] = self._document(exchange)
         found = self._documented[key]
-        return found is not None and found.is_kept(answer) and not (found.headers and self._fails(exchange, HEADERS))
+        return (
+            found is not None
+            and self._is_kept(key, found, answer)
+            and not (found.headers and self._fails(exchange, HEADERS))
+        )
+
+    def _is_kept(self, kind: Kind, documented: Documented, answer: Answer) -> bool:
+        """Whether a body is as documented. Most bodies come again, in this run or in the next against such a server."""
+        mark = kind, blake2b(answer.content, digest_size=16).digest()
+        if mark in self._kept:
+            return True
+        if not documented.is_kept(answer):
+            return False
+        if len(self._kept) >= BODIES:
+            self._kept.clear()
+        self._kept.add(mark)
+        return True
 
     def _document(self, exchange: Exchange) -> Documented | None:
         """What is documented for answers with this status and content type; None where it is wrong, or not of JSON."""
@@ -179,6 +201,40 @@ class Oracle:
         """Whether some of Schemathesis's checks find an answer wrong."""
         response = answered(exchange.request, exchange.answer)
         return any(True for _ in failures(self._checks[which], self.context, response, self._cases[exchange.operation]))
+
+
+@lru_cache(maxsize=DOCUMENTS)
+def reading(document: bytes) -> Reading:
+    """What follows from a document alone, given as JSON; it takes longer to make than hundreds of answers to judge."""
+    return Reading(orjson.loads(document))
+
+
+class Oracle:
+    """Judges answers of one API's operations."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._first: dict[tuple[str, str], str] = {}
+        self._reading = reading(orjson.dumps(api.document))
+
+    @property
+    def schema(self) -> Any:
+        """The document as Schemathesis reads it."""
+        return self._reading.schema
+
+    @property
+    def operations(self) -> Mapping[str, Any]:
+        """operationId -> the operation as Schemathesis has it."""
+        return self._reading.operations
+
+    @property
+    def context(self) -> Any:
+        """What Schemathesis's checks are called with."""
+        return self._reading.context
+
+    def judge(self, exchange: Exchange) -> Iterator[Breach]:
+        """Each breach of the spec, once."""
+        yield from {self._told(exchange, each): None for each in self._reading.failures(exchange)}
 
     def _told(self, exchange: Exchange, failure: Any) -> Breach:
         code = CODES.get(type(failure).__name__, BODY)

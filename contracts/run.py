@@ -112,7 +112,7 @@ class Running:
 
 @contextmanager
 def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[Running]:
-    """A run, set up; what it made is taken away when it ends, whatever ends it.
+    """A run, set up; what it made is taken away when it ends, whatever ends it, if it is to be tidy.
 
     Raises target.Unreachable, specs.tables.TableError.
     """
@@ -155,7 +155,7 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
         yield made
     finally:
         try:
-            removable = _clean(made)
+            removable = not settings.tidy or _clean(made)
         finally:
             result.requests, result.seconds = sender.count, time.monotonic() - began
             # What could be taken away, or was not looked at any more, is for `contracts clean`.

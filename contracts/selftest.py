@@ -4,7 +4,8 @@ A catalogue is a module of the user's, named `module:attribute`: a sequence of d
 which makes a server without any.
 
 Against a defect the directed checks run first, and what draws its requests at random only where these have not found
-it: that takes longer than all the rest. Against the sound server everything runs.
+it: that takes longer than all the rest. What they made is left there, as the server goes away itself. Against the
+sound server everything runs, and takes away what it made.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def against(place: str, name: str, seed: int = 1) -> Outcome:
 
 def _against(defect: Planted, seed: int, **selected: Sequence[str]) -> Outcome:
     try:
-        result = _result(defect.plant, defect.api, seed, **selected)
+        result = _result(defect.plant, defect.api, seed, tidy=False, **selected)
     except Exception as error:  # whatever a check makes of such a server is a fault of the check, and told as that
         return Outcome(defect.name, (), (), 0, 0.0, " ".join(f"{type(error).__name__}: {error}".split()))
     right = tuple(_line(each) for each in result.findings if names(defect, each))
@@ -255,12 +256,12 @@ def _against(defect: Planted, seed: int, **selected: Sequence[str]) -> Outcome:
 def against_sound(place: str, api: str, seed: int) -> Outcome:
     """A run against the sound server."""
     known = load(place)
-    result = _result(lambda: known.sound(api), api, seed)
+    result = _result(lambda: known.sound(api), api, seed, tidy=True)
     return replace(_outcome(api, result), other=tuple(map(_line, result.findings)))
 
 
 def _result(
-    make: Callable[[], Any], api: str, seed: int, *, only: Sequence[str] = (), skip: Sequence[str] = ()
+    make: Callable[[], Any], api: str, seed: int, *, tidy: bool, only: Sequence[str] = (), skip: Sequence[str] = ()
 ) -> Result:
     from contracts import config
     from contracts.run import run
@@ -281,6 +282,7 @@ def _result(
         known=said.known,
         lend=said.lend,
         values=said.values,
+        tidy=tidy,
     )
     try:
         # What a server that fails has to say of it is of no use here.

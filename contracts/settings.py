@@ -45,6 +45,7 @@ class Settings:
     lend: API -> entity -> ids that a full run may change; values: API -> what bodies have to name, for its Stage
     bases: API -> what its paths begin with there, instead of the spec's
     accepted: findings that do not fail the run for a while
+    tidy: whether what was made is taken away at the end; an application that goes away with it all needs none of it
     """
 
     target: str = ""
@@ -72,3 +73,4 @@ class Settings:
     """the folder of the journals of what was made; None keeps none, which only an application in this process may do"""
     ca: Path | None = None
     accepted: tuple[Accepted, ...] = ()
+    tidy: bool = True

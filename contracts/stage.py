@@ -78,6 +78,8 @@ class Stage(Writing):
         """entities whose first reading after a change was seen to tell of the time before it; they are read twice"""
         self.swept: set[tuple[str, str]] = set()
         """(entity, state) in which all that must be refused was tried"""
+        self.fresh: dict[str, str] = {}
+        """id -> state of what has just come to be, as the answer that told of it says"""
 
     # Requests
 
@@ -179,7 +181,8 @@ class Stage(Writing):
             if found is None:
                 raise Nothing(f"no {entity} in {state} can be made or held; lend one to --mode full in contracts.toml")
             return found
-        return self.bring(self.create(entity, caller), state)
+        thing = self.create(entity, caller)
+        return self.bring(thing, state, here=self.fresh.pop(thing.id, None))
 
     def fit(self, entity: str, state: str, row: Transition, caller: Caller | None = None) -> Thing:
         """An object in a state, such that this step of its machine may be done to it. Raises Blocked."""
@@ -214,16 +217,20 @@ class Stage(Writing):
             if operation.entity == entity and operation.does in ("create", "attach", "sync"):
                 case = self.case(operation, caller if caller in self.p.may(operation) else None)
                 exchange = self.p.expect(self.play(case))
-                self._is_new(entity, exchange)
-                return self.p.things[-1][1]
+                thing = self.p.things[-1][1]
+                self._is_new(thing, exchange)
+                return thing
         raise Blocked(f"no operation creates a {entity}")
 
-    def _is_new(self, entity: str, exchange: Exchange) -> None:
+    def _is_new(self, thing: Thing, exchange: Exchange) -> None:
         """Raise Blocked where a new object is told to be in another state than the first."""
-        machine = self.p.api.machines.get(entity)
+        machine = self.p.api.machines.get(thing.entity)
         state = member(exchange.json, machine.field) if machine is not None else None
-        if machine is not None and isinstance(state, str) and state not in born(machine):
-            raise Blocked(f"a new {entity} is {state}, not {machine.initial}")
+        if machine is None or not isinstance(state, str):
+            return
+        if state not in born(machine):
+            raise Blocked(f"a new {thing.entity} is {state}, not {machine.initial}")
+        self.fresh[thing.id] = state
 
     def bring(self, thing: Thing, *states: str, avoid: Collection[str] = (), here: str | None = None) -> Thing:
         """Take an object of the run's own to another state, the nearest of these, step by step. Raises Blocked.
@@ -259,10 +266,15 @@ class Stage(Writing):
         if row.system:
             self.cause(thing, row)
             state = self.arrive(thing, *(start for start in row.starts if start != row.end))
-            # A reading may lag behind, which is for its own check to tell: what is elsewhere is looked at once more.
-            return state if state == row.end else self.state(thing)
+            # A reading may lag behind, which is for its own check to tell: where no such work leads, is looked again.
+            return state if state in self._ends(thing.entity, row) else self.state(thing)
         operation = self.by_event(thing.entity, row.event)
         return self.told(thing, self.p.expect(self.play(self.case(operation, self.acting(operation, thing), thing))))
+
+    def _ends(self, entity: str, row: Transition) -> set[str]:
+        """The states that background work leads to from where this one begins."""
+        rows = self.p.api.machines[entity].rows
+        return {each.end for each in rows if each.system and not {*row.starts}.isdisjoint(each.starts)}
 
     def route(self, machine: Machine, start: str, state: str) -> list[Transition]:
         """The fewest steps from one state to another. Raises Blocked where there is no way."""

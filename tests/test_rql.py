@@ -549,7 +549,8 @@ def test_a_missing_schema_is_named() -> None:
             st.sampled_from(["", "  "]),
             st.text("ab.c ()'", min_size=1, max_size=6),
             st.sampled_from(["", " "]),
-            st.text("ab*\\-:1 \x06=", min_size=1, max_size=8),
+            st.text("ab*\\-:1 \x06=", min_size=1, max_size=8)
+            | st.builds("{0}{1}{0}".format, st.sampled_from("'\""), st.text("ab*1 \x06=,;|()&'\"", max_size=8)),
             st.sampled_from(["", " "]),
         ),
         st.builds(
@@ -557,18 +558,22 @@ def test_a_missing_schema_is_named() -> None:
             st.sampled_from(["", " "]),
             st.sampled_from(["", " "]),
             st.lists(
-                st.sampled_from(["eq(a,b)", " lt( a.b ,c d) ", "like(a,*x*)", "eq(a,'b')", "a=b", "in(a,(b))", ""]),
+                st.sampled_from(
+                    ["eq(a,b)", " lt( a.b ,c d) ", "like(a,*x*)", "eq(a,'b,)')", "a=b", 'a="b"', "in(a,(b))", ""]
+                ),
                 max_size=4,
             ).map(",".join),
             st.sampled_from(["", " "]),
         ),
-        st.builds("{}={}".format, st.text("ab.rql ", max_size=6), st.text("ab* 1:-\x06", max_size=8)),
+        st.builds("{}={}".format, st.text("ab.rql ", max_size=6), st.text("ab* 1:-\x06'", max_size=8)),
     )
 )
 @example("eq(a,b)")
 @example(" like( a.b , *c d* ) ")
 @example("rql=a")
 @example("a b=c")
+@example("eq(a,'')")
+@example("and(eq(a,'b),lt(c,'),eq(d,\"e'f\"))")
 def test_what_is_read_without_the_grammar_is_what_the_grammar_reads(item: str) -> None:
     simple = reading._simple(item, 7)
     if simple is not None:
@@ -583,5 +588,7 @@ def test_most_filters_are_read_without_the_grammar() -> None:
         "like(externalIds.vendor,*4*)",
         "ge(audit.created.at,2026-01-01)",
         "and(ge(a,1),lt(a,2))",
+        "eq(id,'BJO-0000-0001')",
+        'status="Error"',
     ):
         assert reading._simple(item, 0) is not None, item

@@ -148,7 +148,7 @@ def odd(p: Probe, case: str) -> Iterator[Finding]:
     while at < len(ways):
         each, at = ways[at], at + 1
         exchange = _played(p, made, each.body)
-        if exchange is not None and exchange.status < 400:
+        if at < len(ways) and exchange is not None and exchange.status < 400 and not _repeats(operation):
             made = _case(p, operation)
             ways = list(mutations.odd({} if made.body is UNSET else made.body))
     yield from ()
@@ -177,8 +177,8 @@ def variants(p: Probe, case: str) -> Iterator[Finding]:
             if plain is None or plain.status >= 400:
                 raise Blocked(f"{operation.id}: its right body is not accepted, either")
             yield _refused(p, exchange, each.member, each.rule)
-        if exchange.status < 400 and operation.event is None and first(operation) is not None:
-            continue  # an update can be repeated
+        if at == len(ways) or (exchange.status < 400 and _repeats(operation)):
+            continue
         made = _case(p, operation)
         ways = list(mutations.right(p.resolved, _schema(p, operation), made.body, p.tag))
     if at and not tried:
@@ -188,6 +188,11 @@ def variants(p: Probe, case: str) -> Iterator[Finding]:
 def _schema(p: Probe, operation: Operation) -> Mapping[str, Any]:
     found: Mapping[str, Any] = _content(p.api, operation)["application/json"]["schema"]
     return found
+
+
+def _repeats(operation: Operation) -> bool:
+    """Whether it can be done to one object time after time, as an update can."""
+    return operation.event is None and first(operation) is not None
 
 
 def _case(p: Probe, operation: Operation) -> Case:

@@ -180,7 +180,7 @@ def _readings(p: Probe, made: Sequence[Listing]) -> Iterator[Finding]:
 def _lost(row: Row, whole: Row, veil: Sequence[str]) -> str | None:
     """The first member that others are shown, that is not hidden, and that is missing."""
     for name, _ in scalars({key: value for key, value in whole.items() if key != "$meta"}):
-        if not covers(veil, name) and not leaves(row, name):
+        if not leaves(row, name) and not covers(veil, name):
             return name
     return None
 

@@ -128,6 +128,18 @@ def test_charge_files_are_as_the_templates_have_them() -> None:
     assert (found.data["documentNumber"], found.data["quantity"], found.data["unitSP"]) == ("D", 2, Decimal("1.5"))
 
 
+def test_a_workbook_that_was_written_is_written_once_and_one_of_other_cells_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "_books", {})
+    monkeypatch.setattr(uploads, "BOOKS", 2)
+    one, same, other = (uploads.sheet([{"Quantity": each}]) for each in (1, 1, True))
+    assert same is one
+    assert other != one
+    uploads.sheet([{"Quantity": 2}])
+    assert len(uploads._books) == 1
+
+
 def test_numbers_and_bytes_leave_as_they_are() -> None:
     assert exact({"a": Decimal("0.10"), "b": [1, None, "é"]}) == '{"a": 0.10, "b": [1, null, "\\u00e9"]}'
     body = form(Part("file", b"\r\n\x00\xff", "größe.txt", "text/plain"))

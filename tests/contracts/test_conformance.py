@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from contracts import oracle
 from contracts.conformance.accepted import ROWS, accepted
 from contracts.conformance.generating import Cases, can_be_wrong, changed, grafted
-from contracts.drawing import drawn
-from contracts.oracle import Oracle
+from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
+from contracts.oracle import Oracle, Reading
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
 from mockserver import MockServer
@@ -88,6 +89,33 @@ def test_what_several_operations_share_is_broken_once(sound_of: Sound) -> None:
     (first,) = oracle.judge(answer(sound_of("billing"), *LIST, spoil))
     (second,) = oracle.judge(answer(sound_of("billing"), *ONE, spoil))
     assert (second.code, second.subject, second.operation) == (first.code, first.subject, "listJournals")
+
+
+def test_a_body_that_is_right_for_one_answer_is_looked_at_anew_where_another_has_it(sound_of: Sound) -> None:
+    journals, invoices = (answer(sound_of("billing"), *each) for each in (LIST, ONE))
+    judge = Oracle(load("billing")).judge
+    assert [*judge(journals), *judge(invoices)] == []
+    (breach,) = judge(replace(invoices, answer=journals.answer))
+    assert (breach.code, breach.subject.partition(" ")[0], breach.operation) == ("S304", "Invoice", "listInvoices")
+
+
+def test_bodies_that_were_right_are_known_to_the_next_run_and_bounded(
+    sound_of: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle.reading.cache_clear()
+    exchanges = [answer(sound_of("billing"), *each) for each in (LIST, ONE, NONE)]
+    looked: list[Answer] = []
+    is_kept = oracle.Documented.is_kept
+    monkeypatch.setattr(oracle, "BODIES", 2)
+
+    def noted(documented: Any, came: Answer) -> bool:
+        looked.append(came)
+        return is_kept(documented, came)
+
+    monkeypatch.setattr(oracle.Documented, "is_kept", noted)
+    for each in (exchanges[0], exchanges[1], exchanges[1], exchanges[0], exchanges[2], exchanges[0]):
+        assert list(Oracle(load("billing")).judge(each)) == []
+    assert looked == [exchanges[at].answer for at in (0, 1, 2, 0)]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +310,7 @@ def test_answers_are_judged_alike_whether_most_of_them_are_judged_quickly_or_non
     sound_of: Sound, api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[tuple[str, int, str], Exchange] = {}
-    judge, quickly = Oracle.judge, Oracle._is_as_documented
+    judge, quickly = Oracle.judge, Reading._is_as_documented
 
     def noted(oracle: Oracle, exchange: Exchange) -> Any:
         seen.setdefault((exchange.operation, exchange.status, exchange.answer.media), exchange)
@@ -294,9 +322,9 @@ def test_answers_are_judged_alike_whether_most_of_them_are_judged_quickly_or_non
     quick, whole = Oracle(load(api)), Oracle(load(api))
     cases = [replace(each, answer=came) for each in list(seen.values())[:40] for came in spoilt(each.answer)]
     found = [[list(judge(quick, each)) for each in cases] for _ in range(2)]
-    monkeypatch.setattr(Oracle, "_is_as_documented", lambda oracle, exchange: False)
+    monkeypatch.setattr(Reading, "_is_as_documented", lambda reading, exchange: False)
     assert found[0] == found[1] == [list(judge(whole, each)) for each in cases]
-    assert sum(quickly(quick, each) for each in cases) > len(cases) / 20
+    assert sum(quickly(quick._reading, each) for each in cases) > len(cases) / 20
 
 
 @pytest.mark.parametrize("api", names())

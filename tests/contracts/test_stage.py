@@ -33,6 +33,15 @@ def test_every_state_that_can_be_reached_is(sound_of: SoundOf) -> None:
         assert [(entity, stage.state(stage.make(entity, state))) for entity, state in REACHED] == REACHED
 
 
+@pytest.mark.parametrize(("state", "readings"), [("Draft", 0), ("Validated", 1), ("Review", 1), ("Generated", 2)])
+def test_an_object_is_read_only_where_background_work_has_moved_it(
+    sound_of: SoundOf, state: str, readings: int
+) -> None:
+    with running(settings(sound_of("billing"), "billing", mode="own")) as made:
+        made.probes["billing"].stage.make("Journal", state)
+        assert made.result.statuses.get(("billing", "getJournal"), {}) == ({200: readings} if readings else {})
+
+
 @pytest.mark.parametrize("state", ["Validating", "Generating", "Resetting"])
 def test_a_state_that_passes_is_found_among_what_was_lent(sound_of: SoundOf, state: str) -> None:
     with running(settings(sound_of("billing"), "billing", mode="full")) as made:
@@ -54,6 +63,15 @@ def test_an_own_run_does_nothing_that_nobody_takes_back_and_leaves_nothing(sound
 
     done = {id for (_, id), counts in result.statuses.items() if any(status < 300 for status in counts)}
     assert not done & Stage.LASTING
+
+
+@pytest.mark.parametrize(("tidy", "status"), [(True, 404), (False, 200)])
+def test_what_a_run_made_goes_with_it_unless_it_need_not_be_tidy(sound_of: SoundOf, tidy: bool, status: int) -> None:
+    asked = settings(sound_of("billing"), "billing", mode="own", tidy=tidy)
+    with running(asked) as made:
+        thing = made.probes["billing"].stage.make("Journal")
+    with running(asked) as made:
+        assert made.probes["billing"].call("getJournal", thing.caller, thing.params).status == status
 
 
 def test_lasting_steps_are_refused_before_they_are_sent(sound_of: SoundOf) -> None:
