@@ -1,7 +1,7 @@
 """Everything that is kept only to be fast, in one place: how much of it, and what would make it stale.
 
-Whatever is marked `lru_cache` is the result of a function that follows from its arguments alone, so that nothing makes an
-entry stale; the mark says how many there are at most, and the one that was used longest ago goes first. Beside those
+Whatever is marked `lru_cache` is the result of a function that follows from its arguments alone, so that nothing makes
+an entry stale; the mark says how many there are at most, and the one that was used longest ago goes first. Beside those
 there are:
 
 - what is made of a bucket by the members that queries named (`buckets.py`: groups, orders, columns): up to `MOST` of it

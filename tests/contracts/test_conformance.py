@@ -15,7 +15,7 @@ import pytest
 from contracts import oracle
 from contracts.conformance.accepted import ROWS, accepted
 from contracts.conformance.generating import Cases, can_be_wrong, changed, grafted
-from contracts.drawing import ENCODABLE, UTF_8, drawn, elsewhere
+from contracts.drawing import drawn
 from contracts.oracle import Oracle, Reading
 from contracts.target import InProcess
 from contracts.wire import Answer, Caller, Exchange, Request
