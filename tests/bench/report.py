@@ -24,7 +24,8 @@ class Figures:
 
     starts: seconds to the first answer; cold: the same of ours with an empty cache
     spent: seconds of processor time until the first answer
-    memory: bytes after the load of a round, with what its creates made
+    memory: bytes after as many requests of each call as every other server answered
+    loaded: bytes after the load of a round, in which who is faster answers more, with what its creates made
     sizes: bytes of an answer's body
     """
 
@@ -33,6 +34,7 @@ class Figures:
     starts: dict[str, list[float]] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=dict)
     memory: dict[str, list[int]] = field(default_factory=dict)
+    loaded: dict[str, list[int]] = field(default_factory=dict)
     cold: list[float] = field(default_factory=list)
 
     def of(self, server: str, call: str, figure: Callable[[Sample], float | None]) -> float | None:
@@ -76,7 +78,9 @@ def verdicts(figures: Figures, calls: Sequence[Call]) -> Iterator[Verdict]:
     for peer, wanted in COLD.items() if figures.starts else ():
         yield at_most("start, no cache", peer, _share(figures.cold, figures.starts.get(peer)), wanted)
     for peer, wanted in MEMORY.items() if figures.memory else ():
-        yield at_most("memory after load", peer, _share(figures.memory.get(OURS), figures.memory.get(peer)), wanted)
+        yield at_most(
+            "memory after as many requests", peer, _share(figures.memory.get(OURS), figures.memory.get(peer)), wanted
+        )
 
 
 def _rate(sample: Sample) -> float:
@@ -117,13 +121,14 @@ def _rows(figures: Figures, calls: Sequence[Call], servers: Sequence[str]) -> It
 
 
 def _processes(figures: Figures, servers: Sequence[str]) -> Iterator[list[str]]:
-    yield ["server", "start s", "(all)", "CPU s", "memory MB"]
+    yield ["server", "start s", "(all)", "CPU s", "memory MB, alike", "after the load"]
     for server in servers:
-        memory, spent = figures.memory.get(server), figures.spent.get(server)
-        held = f"{median(memory) / 1e6:,.0f}" if memory else "-"
-        yield [server, *_each(figures.starts.get(server)), f"{median(spent):.2f}" if spent else "-", held]
+        spent = figures.spent.get(server)
+        memory = (each.get(server) for each in (figures.memory, figures.loaded))
+        held = [f"{median(each) / 1e6:,.0f}" if each else "-" for each in memory]
+        yield [server, *_each(figures.starts.get(server)), f"{median(spent):.2f}" if spent else "-", *held]
         if server == OURS and figures.cold:
-            yield [f"{OURS}, no cache", *_each(figures.cold), "", ""]
+            yield [f"{OURS}, no cache", *_each(figures.cold), "", "", ""]
 
 
 def _each(seconds: Sequence[float] | None) -> list[str]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Plan:
 
     rounds, seconds: of load, for each call
     warming: seconds for each call before the first round: a JVM compiles what it does often
+    alike: requests of each call that every server answers before its memory is looked at
     starts, runs: of each server, and of each command
     sizes, lines, turns: of scale: charges in the worlds, of a file, and rounds
     """
@@ -80,6 +82,7 @@ class Plan:
     rounds: int
     seconds: int
     warming: int
+    alike: int
     starts: int
     runs: int
     sizes: Sequence[int]
@@ -87,8 +90,8 @@ class Plan:
     turns: int
 
 
-WHOLE = Plan(rounds=5, seconds=2, warming=3, starts=5, runs=15, sizes=scale.SIZES, lines=100_000, turns=3)
-QUICK = Plan(rounds=1, seconds=1, warming=1, starts=1, runs=7, sizes=scale.SIZES[:2], lines=20_000, turns=2)
+WHOLE = Plan(rounds=5, seconds=2, warming=3, alike=500, starts=5, runs=15, sizes=scale.SIZES, lines=100_000, turns=3)
+QUICK = Plan(rounds=1, seconds=1, warming=1, alike=100, starts=1, runs=7, sizes=scale.SIZES[:2], lines=20_000, turns=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +184,7 @@ def _compared(
         if "requests" in parts:
             print(f"load by {load.tool()}; {plan.rounds} rounds of {plan.seconds} s")
             _rounds(figures, field, plan)
+            _alike(figures, field, plan.alike)
     print(*report.lines(figures, asked.calls, [server.name for server in field.servers]), sep="\n")
     return list(report.verdicts(figures, asked.calls))
 
@@ -252,7 +256,20 @@ def _rounds(figures: report.Figures, field: Field, plan: Plan) -> None:
                         figures.samples.setdefault((server.name, call.name), []).append(sample)
                 for server in field.servers:
                     if (held := machine.resident(up[server].pid)) is not None:
-                        figures.memory.setdefault(server.name, []).append(held)
+                        figures.loaded.setdefault(server.name, []).append(held)
+
+
+def _alike(figures: report.Figures, field: Field, number: int) -> None:
+    """The memory of every server, just started, once it has answered as many requests of each call as the others."""
+    for server in field.servers:
+        progress(f"memory: {server.name}")
+        with _up(server, field.asked) as each:
+            _prepare(each, field.asked)
+            for call in _fitting(server, field.asked):
+                for request in islice(cycle(call.requests), number):
+                    _answer(each, call, request)
+            if (held := machine.resident(each.pid)) is not None:
+                figures.memory[server.name] = [held]
 
 
 def _sandboxes() -> list[Verdict]:
