@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-
-import yaml
 
 from mockserver import kept, wire
 
@@ -37,20 +35,15 @@ LOCALES = ("en_GB", "nl_NL", "de_DE")
 
 # What a file may cost to read: far above any sensible scenario, far below what hurts.
 MAX_BYTES = 1_000_000
-MAX_DEPTH = 32
-MAX_ALIASES = 100
-MAX_VALUES = 200_000
 MAX_SIZE = 1_000_000
 MAX_LOCALES = 3  # each costs about 25 ms at every start
 MAX_BASES = 8
 
-_KEYS = ("extends", "about", "now", "seed", "locale", "sizes", "callers", "pins")
+KEYS = ("extends", "about", "now", "seed", "locale", "sizes", "callers", "pins")
 CALLER = ("api", "token", "role", "account", "user", "expires")
 """What every API knows of a caller; what else may be said of one, its API says (`Seeding.KEYS`)."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,200}=*", re.ASCII)
 _SPAN = re.compile(r"([+-])(\d{1,6})([smhd])", re.ASCII)
-# No leading zeros: what is written 0123 is a code, not a number.
-_NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d{1,3})?", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -302,8 +295,8 @@ def _gather(path: Path, chain: tuple[Path, ...], known: dict[Path, _File]) -> _F
     if place not in known:
         file = _read(path)
         for key in file.values:
-            if key not in _KEYS:
-                raise file.fault(key, f"unknown; {nearest(key, _KEYS)}")
+            if key not in KEYS:
+                raise file.fault(key, f"unknown; {nearest(key, KEYS)}")
         known[place] = file.over([_gather(each, (*chain, place), known) for each in _bases(file, path)])
     return known[place]
 
@@ -567,104 +560,8 @@ def _read(path: Path) -> _File:
     found = kept.read(place)
     if isinstance(found, tuple) and len(found) == 2:
         return _File(file.name, *found)
-    file = _parsed(file, content)
-    kept.write(place, (file.values, file.lines))
-    return file
+    from mockserver.parsing import parsed  # imports PyYAML
 
-
-def _parsed(file: _File, content: bytes) -> _File:
-    """The file with what its content says."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = content.decode("utf-8-sig")
-        _measure(file, text, loader)
-        node = yaml.compose(text, Loader=loader)
-    except UnicodeDecodeError as error:
-        raise file.fault("", f"not UTF-8 at byte {error.start}; save it as UTF-8.") from None
-    except yaml.YAMLError as error:
-        mark: Any = getattr(error, "problem_mark", None)  # Any: the two loaders have a class each
-        what = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
-        raise ScenarioError(f"{file.name}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {what}.") from None
-    if node is None:
-        raise file.fault("", "empty; at least write `extends: default`.")
-    if not isinstance(node, yaml.MappingNode):
-        raise file.fault("", f"holds no `key: value` pairs at its top; keys are: {', '.join(_KEYS)}.")
-    reading = _Reading(file.name)
-    return _File(file.name, reading.value(node, ""), reading.lines)
-
-
-def _measure(file: _File, text: str, loader: Any) -> None:
-    """Refuse what would be dear to compose: nesting costs stack, aliases multiply."""
-    depth = aliases = 0
-    for event in yaml.parse(text, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        aliases += isinstance(event, yaml.AliasEvent)
-        if depth > MAX_DEPTH or aliases > MAX_ALIASES:
-            what = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_ALIASES} aliases"
-            raise ScenarioError(f"{file.name}:{_line(event)}: {what}; write it flatter.")
-
-
-def _line(event: Any) -> int:
-    """The line that an event starts in; the two loaders have mark classes of their own."""
-    return int(event.start_mark.line) + 1
-
-
-class _Reading:
-    """Turns YAML nodes into values, with the line of each by its path."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.lines: dict[str, int] = {}
-        self._left = MAX_VALUES
-
-    def value(self, node: yaml.Node, path: str) -> Any:
-        line = node.start_mark.line + 1
-        self.lines[path] = line
-        self._left -= 1
-        # Aliases make a small file large, and one that holds itself endless.
-        if self._left < 0 or path.count(".") + path.count("[") > MAX_DEPTH:
-            raise ScenarioError(
-                f"{self.name}:{line}: says more than {MAX_VALUES} values through its aliases; write fewer."
-            )
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(each, f"{path}[{at}]") for at, each in enumerate(node.value)]
-        return self._scalar(node, path)
-
-    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key, each in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise ScenarioError(f"{self.name}:{line}: {path}: a key that is no text; write a plain word.")
-            inner = f"{path}.{key.value}" if path else str(key.value)
-            if key.value in values:
-                raise ScenarioError(f"{self.name}:{line}: {inner}: said twice; keep one.")
-            values[key.value] = self.value(each, inner)
-            self.lines[inner] = line
-        return values
-
-    def _scalar(self, node: yaml.Node, path: str) -> Any:
-        kind, text = str(node.tag).rpartition(":")[2], str(node.value)
-        if kind == "null":
-            return None
-        # YAML 1.1 reads the country NO as false; only the plain words are meant as booleans here.
-        if kind == "bool" and text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        if kind in ("int", "float") and _NUMBER.fullmatch(text):
-            if kind == "int" and len(text) <= 20:
-                return int(text)
-            try:
-                number = Decimal(text)
-            except InvalidOperation:  # pragma: no cover - the pattern above admits numbers only
-                return text
-            if len(text) > 30 or abs(number) > Decimal(10) ** 15:
-                raise ScenarioError(
-                    f"{self.name}:{self.lines[path]}: {path}: a number out of range; use at most 15 digits."
-                )
-            return number
-        return text
+    read = parsed(file.name, content)
+    kept.write(place, read)
+    return _File(file.name, *read)

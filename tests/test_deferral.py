@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-UNUSED = ("httpx", "jinja2", "requests", "rich", "starlette.templating", "starlette.testclient")
+UNUSED = ("faker", "httpx", "jinja2", "requests", "rich", "starlette.templating", "starlette.testclient")
 
 
 def run(program: str) -> str:
@@ -22,8 +22,13 @@ def run(program: str) -> str:
 
 
 def test_a_start_imports_nothing_that_the_server_never_uses() -> None:
-    loaded = f"[name for name in {UNUSED} if name in sys.modules]"
-    assert run(f"import sys, mockserver; mockserver.create_app('credits'); print({loaded})") == "[]"
+    program = f"""
+import sys, mockserver
+mockserver.create_app("credits")
+print([name for name in {UNUSED} if name in sys.modules])
+"""
+    run(program)  # the first may make what the next finds in the cache
+    assert run(program) == "[]"
 
 
 @pytest.mark.parametrize("module", ["httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"])

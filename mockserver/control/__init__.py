@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 import orjson
-import yaml
 
 from mockserver import bodies
 from mockserver.domain import errors
@@ -119,6 +118,8 @@ def areas() -> Sequence[str]:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of all areas."""
+    import yaml
+
     made: dict[str, Any] = {
         "openapi": "3.0.3",
         "info": {
