@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -116,6 +115,8 @@ def serve(host: str, port: int, log: bool, admin: str | None, **options: Any) ->
     gc.disable()
     listener = _listen(host, port)
     if admin is None and not is_loopback(host):
+        import secrets
+
         admin = secrets.token_urlsafe(18)
     server = _make(**options, admin=admin, log=_log if log else None)
     with deferral("uvicorn.supervisors"):
