@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_INSIDE, _STAYS = b'"$ref":"#', b'"$ref-inside":"#'
+"""How a reference inside the document begins in JSON, and what stands for it while those to files are resolved"""
 TABLES = ("access", "machines", "visibility", "conventions")
 
 
@@ -95,11 +97,10 @@ def _assemble(folder: Path, parsed: Mapping[Path, Any], home: str) -> dict[str, 
     from specs.tables import TableError
 
     root = folder / "openapi.yaml"
-    for path, content in parsed.items():
-        _named(f"{home}/{path.relative_to(folder).as_posix()}", content)
+    parts = {path: _part(f"{home}/{path.relative_to(folder).as_posix()}", parsed[path]) for path in parsed}
     # prance would parse each part with a pure-Python loader; handing it the parsed parts is ten times faster.
-    known = {(urlresource(absurl(path.resolve().as_uri())), True): content for path, content in parsed.items()}
-    resolver = RefResolver(parsed[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=known)
+    known = {(urlresource(absurl(path.resolve().as_uri())), True): part for path, part in parts.items()}
+    resolver = RefResolver(parts[root], root.resolve().as_uri(), resolve_types=RESOLVE_FILES, reference_cache=known)
     try:
         resolver.resolve_references()
     except ResolutionError as error:
@@ -107,8 +108,20 @@ def _assemble(folder: Path, parsed: Mapping[Path, Any], home: str) -> dict[str, 
         what = str(error.args[-1]).replace(f"file://{folder.resolve()}/", "").replace(f"{folder.resolve()}/", "")
         raise TableError(f"{home}/openapi.yaml: {what}; mend the reference.") from None
     # Through JSON: what prance shares between places becomes separate, and what is not JSON shows now.
-    made: dict[str, Any] = orjson.loads(orjson.dumps(resolver.specs))
+    made: dict[str, Any] = orjson.loads(orjson.dumps(resolver.specs).replace(_STAYS, _INSIDE))
     return made
+
+
+def _part(place: str, content: Any) -> Any:  # Any: whatever YAML can say
+    """A part as prance is handed it: what refers to the document itself stays, so it is kept from looking at that."""
+    try:
+        text = orjson.dumps(content)
+    except TypeError:
+        _named(place, content)
+        raise
+    if re.search(rb'"\$ref":(?!")', text):
+        _named(place, content)
+    return orjson.loads(text.replace(_INSIDE, _STAYS))
 
 
 def _named(place: str, content: Any) -> None:
