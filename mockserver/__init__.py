@@ -15,7 +15,7 @@ _HOMES = {"ScenarioError": "mockserver.scenario", "TableError": "specs.tables"}
 
 
 def __getattr__(name: str) -> Any:  # Any: whatever is asked for
-    # The engine and the compiled libraries take most of the start-up; who only wants --help should not pay for them.
+    # Connexion and the compiled libraries take most of the start-up; who only wants --help should not pay for them.
     if name in __all__:
         return getattr(import_module(_HOMES.get(name, "mockserver.app")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

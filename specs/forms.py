@@ -220,7 +220,10 @@ _OPERATION: Schema = {
 }
 _DOCUMENT: Schema = {
     "type": "object",
+    "required": ["openapi", "info"],
     "properties": {
+        "openapi": _TEXT | {"pattern": r"^3\.0\.\d"},
+        "info": {"type": "object", "required": ["title", "version"], "properties": {"title": _TEXT, "version": _TEXT}},
         "security": {"type": "array"},
         "paths": {
             "type": "object",

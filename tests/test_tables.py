@@ -583,6 +583,27 @@ SPEC = [
     ),
     (
         "openapi.yaml",
+        "another version of OpenAPI",
+        "openapi: 3.0.3",
+        "openapi: 3.1.0",
+        'openapi.yaml: openapi: "3.1.0" does not match ...; mend it.',
+    ),
+    (
+        "openapi.yaml",
+        "a version that is a number",
+        "  version: 4.0.0",
+        "  version: 4.0",
+        "openapi.yaml: info.version: say a text.",
+    ),
+    (
+        "openapi.yaml",
+        "no version",
+        "  version: 4.0.0",
+        "  x-version: 4.0.0",
+        "openapi.yaml: info: no 'version'; add it.",
+    ),
+    (
+        "openapi.yaml",
         "no server",
         "servers: [{url: /public/v1/billing}]",
         "servers: []",
