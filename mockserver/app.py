@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.deferral import deferral
 
-with warnings.catch_warnings(), deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"):
+with (
+    warnings.catch_warnings(),
+    deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
+    deferral("werkzeug.serving", "werkzeug.test"),
+):
     # Connexion imports a name of jsonschema's that is deprecated; nobody here uses it.
     warnings.simplefilter("ignore")
     from connexion import AsyncApp
