@@ -30,8 +30,8 @@ Scope = MutableMapping[str, Any]
 Work = Coroutine[Any, Any, None]
 Application = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Work]
 
-HEAD = 262_144
-"""Bytes that come before a request's body, at most"""
+UNREAD = 262_144
+"""Bytes that may come of which nothing can be made yet: a head, a trailer, a line before a chunk"""
 AHEAD = 65_536
 """Bytes of a body that wait to be read before no more are taken from the network"""
 TOGETHER = 65_536
@@ -46,7 +46,7 @@ STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for ea
 log = logging.getLogger("uvicorn.error")
 
 
-class Exchange:
+class Cycle:
     """One request on a connection, and the answer to it.
 
     disconnected: nobody waits for the answer any more
@@ -88,7 +88,7 @@ class Exchange:
         while self.more and not (self.body or self.disconnected or self.complete):
             if not self._awaited:
                 self._awaited = True
-                if not self.started and (b"expect", b"100-continue") in self.scope["headers"]:
+                if not self.started and _has(self.scope, b"expect", b"100-continue"):
                     self.transport.write(CONTINUE)
             self._waiting = self.connection.loop.create_future()
             self.connection.resume_reading()
@@ -117,7 +117,7 @@ class Exchange:
     def _begin(self, message: Message) -> None:
         if message["type"] != "http.response.start":
             raise RuntimeError(f"{message['type']} is not what an answer begins with")
-        headers = (*self.connection.state.default_headers, *message.get("headers", ()))
+        headers = tuple(map(tuple, (*self.connection.state.default_headers, *message.get("headers", ()))))
         has_body = self.scope["method"] != "HEAD" and message["status"] not in (204, 304)
         head = _head(message["status"], headers, self.keep_alive, has_body)
         self._head, self._left, self._chunked, self.keep_alive = head
@@ -182,16 +182,16 @@ class Connection(asyncio.Protocol):
             "http_version": "1.1",
             "scheme": "http",
             "root_path": config.root_path,
-            "state": app_state,
         }
+        self._app_state = app_state
         self._parser = httptools.HttpRequestParser(self)
         # Otherwise what a caller sends after its last request would take away the answer to that.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._queue: deque[Exchange] = deque()
-        self._exchange: Exchange | None = None  # the one that is being answered
-        self._read: Exchange | None = None  # the one whose body comes in
-        self._head = 0  # bytes of a head that is not complete
-        self._is_head = self._is_paused = self._is_forwarded = False
+        self._queue: deque[Cycle] = deque()
+        self._cycle: Cycle | None = None  # the one that is being answered
+        self._read: Cycle | None = None  # the one whose body comes in
+        self._unread = 0  # bytes that nothing was made of so far
+        self._is_message = self._is_head = self._is_paused = self._is_forwarded = False
         self._idle: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state.connections.discard(self)
-        for each in (self._exchange, *self._queue):
+        for each in (self._cycle, *self._queue):
             if each is not None and not each.complete:
                 each.disconnected = True
                 each.wake()
@@ -224,10 +224,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(400, b"Invalid HTTP request received.")
             return
-        if self._is_head:
-            self._head += len(data)
-            if self._head > HEAD:
-                self._refuse(431, b"The head of a request is longer than %d bytes." % HEAD)
+        if self._is_message:
+            self._unread += len(data)
+            if self._unread > UNREAD:
+                self._refuse(431, b"A header of the request has no end, or there are too many.")
                 return
         self._next()
 
@@ -243,16 +243,17 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection as soon as nothing is being answered."""
-        if self._exchange is None:
+        if self._cycle is None:
             self.transport.close()
         else:
-            self._exchange.keep_alive = False
+            self._cycle.keep_alive = False
 
     # As httptools has a protocol
 
     def on_message_begin(self) -> None:
-        self._is_head, self._head = True, 0
+        self._is_message = self._is_head = True
         self._is_forwarded = False
+        self._unread = 0
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
 
@@ -260,13 +261,14 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in FORWARDED:
-            self._is_forwarded = True
-        self._headers.append((name, value))
+        if self._is_head:  # what stands behind a body in chunks is nobody's
+            name = name.lower()
+            if name in FORWARDED:
+                self._is_forwarded = True
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._is_head = False
+        self._is_head, self._unread = False, 0
         parser, url = self._parser, httptools.parse_url(self._url)
         path, version = url.path.decode("ascii"), parser.get_http_version()
         scope = {
@@ -276,29 +278,30 @@ class Connection(asyncio.Protocol):
             "raw_path": url.path,
             "query_string": url.query or b"",
             "headers": self._headers,
+            "state": self._app_state.copy(),
         }
         if version != "1.1":
             scope["http_version"] = version
-        if parser.should_upgrade() and (b"upgrade", b"websocket") in [
-            (each, said.lower()) for each, said in self._headers
-        ]:
+        if parser.should_upgrade() and _has(scope, b"upgrade", b"websocket"):
             self._refuse(403, b"")
             return
         app = self._behind_proxy if self._is_forwarded else self._app
-        exchange = self._read = Exchange(self, app, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
-        if self._exchange is not None or self._queue:
+        cycle = self._read = Cycle(self, app, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        if self._cycle is not None or self._queue:
             self._pause_reading()
-        self._queue.append(exchange)
+        self._queue.append(cycle)
 
     def on_body(self, body: bytes) -> None:
-        exchange = self._read
-        if exchange is not None and not exchange.complete:
-            exchange.body += body
-            if len(exchange.body) > AHEAD:
+        self._unread = 0
+        cycle = self._read
+        if cycle is not None and not cycle.complete:
+            cycle.body += body
+            if len(cycle.body) > AHEAD:
                 self._pause_reading()
-            exchange.wake()
+            cycle.wake()
 
     def on_message_complete(self) -> None:
+        self._is_message = False
         if self._read is not None:
             self._read.more = False
             self._read.wake()
@@ -307,39 +310,39 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Answer the next request, if there is one and none is being answered."""
-        if self._exchange is not None or not self._queue:
+        if self._cycle is not None or not self._queue:
             return
-        exchange = self._exchange = self._queue.popleft()
+        cycle = self._cycle = self._queue.popleft()
         context = contextvars.copy_context()
-        work = exchange.app(exchange.scope, exchange.receive, exchange.send)
+        work = cycle.app(cycle.scope, cycle.receive, cycle.send)
         try:
             waited = context.run(work.send, None)
         except StopIteration:
-            self._ended(exchange)
+            self._ended(cycle)
         except Exception as error:
-            self._failed(exchange, error)
+            self._failed(cycle, error)
         else:
-            task = self.loop.create_task(self._go_on(exchange, work, waited), context=context)
+            task = self.loop.create_task(self._go_on(cycle, work, waited), context=context)
             self.state.tasks.add(task)
             task.add_done_callback(self.state.tasks.discard)
 
-    async def _go_on(self, exchange: Exchange, work: Work, waited: Any) -> None:  # Any: what a coroutine waits for
+    async def _go_on(self, cycle: Cycle, work: Work, waited: Any) -> None:  # Any: what a coroutine waits for
         """Answer, as a task, a request that has to wait."""
         try:
-            await _rest(exchange, work, waited)
+            await _rest(cycle, work, waited)
         except asyncio.CancelledError:  # the server ends
             self.transport.close()
             raise
         except Exception as error:
-            self._failed(exchange, error)
+            self._failed(cycle, error)
         else:
-            self._ended(exchange)
+            self._ended(cycle)
 
-    def completed(self, exchange: Exchange) -> None:
+    def completed(self, cycle: Cycle) -> None:
         """Go on with the next request, or wait for one."""
         self.state.total_requests += 1
-        self._exchange = None
-        if not exchange.keep_alive:
+        self._cycle = None
+        if not cycle.keep_alive:
             self.transport.close()
         elif self._queue:
             self.loop.call_soon(self._next)
@@ -359,13 +362,13 @@ class Connection(asyncio.Protocol):
             else:
                 self._timer = self.loop.call_later(left, self._tire)
 
-    def _ended(self, exchange: Exchange) -> None:
-        if not (exchange.complete or exchange.disconnected):
-            self._failed(exchange, None)
+    def _ended(self, cycle: Cycle) -> None:
+        if not (cycle.complete or cycle.disconnected):
+            self._failed(cycle, None)
 
-    def _failed(self, exchange: Exchange, error: Exception | None) -> None:
-        log.error("The application did not answer %s.", exchange.scope["path"], exc_info=error)
-        if exchange.is_under_way or exchange.disconnected:
+    def _failed(self, cycle: Cycle, error: Exception | None) -> None:
+        log.error("The application did not answer %r.", cycle.scope["path"], exc_info=error)
+        if cycle.is_under_way or cycle.disconnected:
             self.transport.close()
         else:
             self._refuse(500, b"Internal Server Error")
@@ -373,6 +376,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, said: bytes) -> None:
         """Answer what is no request for the application, and close the connection."""
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(said)
+        self._queue.clear()
         self.transport.write(STATUS[status] + head + said)
         self.transport.close()
 
@@ -438,10 +442,10 @@ def _head(
 
 
 @coroutine
-def _rest(exchange: Exchange, work: Work, waited: Any) -> Generator[Any, Any, None]:
+def _rest(cycle: Cycle, work: Work, waited: Any) -> Generator[Any, Any, None]:
     """What is left of work that waits; what it has written so far is not held back any more."""
     while True:
-        exchange.flush()
+        cycle.flush()
         try:
             try:
                 result = yield waited
@@ -454,6 +458,11 @@ def _rest(exchange: Exchange, work: Work, waited: Any) -> Generator[Any, Any, No
                 waited = work.send(result)
         except StopIteration:
             return
+
+
+def _has(scope: Scope, name: bytes, value: bytes) -> bool:
+    """Whether a request has a header with this value, in whatever case."""
+    return any(key == name and said.lower() == value for key, said in scope["headers"])
 
 
 def _address(transport: asyncio.Transport, kind: str) -> tuple[str, int] | None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from mockserver.connections import HEAD, UVICORN, Connection
+from mockserver.connections import UNREAD, UVICORN, Connection
 
 LOOPS = ["asyncio", "uvloop"]
 SEEN: list[Any] = []
@@ -302,8 +302,24 @@ def test_a_web_socket_is_refused(ours: tuple[str, int]) -> None:
 def test_a_head_without_end_is_refused(ours: tuple[str, int]) -> None:
     line = b"X-One: " + b"x" * 10_000 + b"\r\n"
     assert b"x-body" in talk(ours, [get("/echo", line * 20), LAST])
-    heard = talk(ours, [get("/echo", line * (HEAD // 10_000 + 20))[:-2]])
+    heard = talk(ours, [get("/echo", line * (UNREAD // 10_000 + 20))[:-2]])
     assert heard.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+
+
+@pytest.mark.parametrize("start", [b"0\r\nX-One: ", b"1;x=", b"1\r\na\r\n0\r\nX-One: "])
+def test_a_body_in_chunks_whose_lines_have_no_end_is_refused(ours: tuple[str, int], start: bytes) -> None:
+    heard = talk(ours, [get("/unread", CHUNKS, method=b"POST") + start + b"x" * (UNREAD + 100_000)])
+    assert b"HTTP/1.1 431 Request Header Fields Too Large\r\n" in heard
+
+
+def test_what_stands_behind_a_body_is_no_header_of_the_request() -> None:
+    async def run() -> None:
+        connection, transport = await _connection(application)
+        connection.data_received(get("/late", CHUNKS, method=b"POST") + b"0\r\nX-Trailer: x\r\n\r\n")
+        await asyncio.gather(*connection.state.tasks)
+        assert b"x-trailer" not in transport.heard[0].lower()
+
+    asyncio.run(run())
 
 
 def test_a_caller_who_goes_is_noticed_by_who_still_reads(ours: tuple[str, int]) -> None:
