@@ -20,7 +20,6 @@ from mockserver.reply import Reply
 from specs.tables import Api
 
 if TYPE_CHECKING:
-    from mockserver.clock import Clock
     from mockserver.world import World
 
 CHECKS: Mapping[type[errors.Refusal], str] = {
@@ -65,8 +64,8 @@ class Fault:
     """One refusal on its way to a body.
 
     errors: place -> messages; title, code: instead of those that the API has for the status
+    world: where; it counts how many requests it has refused, this one too
     is_scattered: the text says nothing that `errors` does not say better
-    seed, number: the world's, and how many requests it has refused, this one too
     parent: the caller's trace context
     """
 
@@ -78,14 +77,6 @@ class Fault:
     title: str | None = None
     code: str | None = None
     is_scattered: bool = False
-    seed: int = 0
-    number: int = 0
-
-    @property
-    def now(self) -> datetime:
-        """When it happens."""
-        clock: Clock = self.world.clock
-        return clock.now()
 
 
 class Problems:
@@ -94,6 +85,7 @@ class Problems:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._wording = api.conventions.errors
+        self._media = str(self._wording["media"])
         self._statuses: dict[tuple[type[errors.Refusal], str | None], int] = {}
         self._titles = {status.value: status.phrase for status in HTTPStatus} | self._by_status("titles")
         self._codes = self._by_status("codes")
@@ -135,34 +127,37 @@ class Problems:
 
     def reply(self, fault: Fault, *, operation: str | None = None, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
         """The answer to a fault; operation: the id of the one that was called, if one was."""
-        world = fault.world
-        world.refusals += 1
-        fault.seed, fault.number = world.seed, world.refusals
+        fault.world.refusals += 1
         fault.detail = _sentence(fault.detail)
-        fault.title = fault.title or self._titles[fault.status]
-        fault.code = fault.code or self._codes.get(fault.status)
         body = operation if operation in self._bodies else None
-        if fault.errors is None:
+        if not fault.errors:
             text, makers = self._written(body, fault.status, fault.title, fault.code)
-            content = text % tuple([orjson.dumps(make(fault)) for make in makers])
+            content, said = text % tuple([orjson.dumps(make(fault)) for make in makers]), fault.detail
         else:
+            fault.title = fault.title or self._titles[fault.status]
+            fault.code = fault.code or self._codes.get(fault.status)
             fill, each = self._bodies[body]
-            content = orjson.dumps(fill({name: make(fault) for name, make in each}))
-        return Reply(fault.status, content, self._wording["media"], headers, said=_whole(fault))
+            content, said = orjson.dumps(fill({name: make(fault) for name, make in each})), _whole(fault)
+        return Reply(fault.status, content, self._media, headers, said)
 
     def _write(self, body: str | None, status: int, title: str | None, code: str | None) -> tuple[bytes, list[Maker]]:
         """The JSON of a fault without places, as bytes to format, and what makes that which no two faults share."""
         holes = {name: orjson.Fragment(b"\xff%b\xff" % name.encode()) for name in DIFFERING}
         faults = [{"message": holes["detail"]}]
-        same = {"status": status, "title": title, "code": code, "type": _type(status), templates.FAULTS: faults}
+        same = {
+            "status": status,
+            "title": title or self._titles[status],
+            "code": code or self._codes.get(status),
+            "type": _type(status),
+            templates.FAULTS: faults,
+        }
         written = orjson.dumps(self._bodies[body][0]({**holes, **same}))
         makers = [DIFFERING[name.decode()] for name in _HOLE.findall(written)]
         return _HOLE.sub(b"%b", written.replace(b"%", b"%%")), makers
 
 
 def _faults(fault: Fault) -> list[dict[str, Any]]:
-    each = [{"fields": [place], "message": _joined(said)} for place, said in (fault.errors or {}).items()]
-    return each or [{"message": fault.detail}]
+    return [{"fields": [place], "message": _joined(said)} for place, said in (fault.errors or {}).items()]
 
 
 def _joined(said: list[str]) -> str:
@@ -189,12 +184,24 @@ def _type(status: int) -> str:
     return f"https://tools.ietf.org/html/rfc9110#section-{section}" if section else "about:blank"
 
 
+def _trace(fault: Fault) -> str:
+    return trace_id(fault.world.seed, fault.world.refusals, fault.parent)
+
+
+def _ticket(fault: Fault) -> str:
+    return ticket(fault.world.clock.now(), fault.world.refusals)
+
+
+def _uuid(fault: Fault) -> str:
+    return uuid(fault.world.seed, fault.world.refusals)
+
+
 Maker = Callable[[Fault], Any]
 DIFFERING: Mapping[str, Maker] = {
     "detail": attrgetter("detail"),
-    "trace": lambda fault: trace_id(fault.seed, fault.number, fault.parent),
-    "ticket": lambda fault: ticket(fault.now, fault.number),
-    "uuid": lambda fault: uuid(fault.seed, fault.number),
+    "trace": _trace,
+    "ticket": _ticket,
+    "uuid": _uuid,
 }
 """The value of each name that no two faults of a status share"""
 MAKERS: Mapping[str, Maker] = {

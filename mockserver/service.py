@@ -299,10 +299,9 @@ class Service:
 
     def capability(self, operation: Operation, chosen: str | None) -> Capability:
         """The capability that a media type asks for: an operation may carry two, told apart by Accept."""
-        first, *others = operation.capabilities
-        if others and chosen not in (None, "application/json"):
-            return others[0]
-        return first
+        if chosen not in (None, "application/json") and len(operation.capabilities) > 1:
+            return operation.capabilities[1]
+        return operation.capabilities[0]
 
 
 def _rows(made: Rows | Sequence[Record]) -> Rows:

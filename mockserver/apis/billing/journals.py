@@ -41,9 +41,8 @@ def make(work: Work) -> Record:
         "status": "Draft",
         "authorization": reference,
         **{name: authorization[name] for name in ("vendor", "product", "owner")},
-        "price": {"currency": authorization["currency"]},
+        **summaries.unpriced(work, authorization["currency"]),
     }
-    journal |= summaries.journal(work, journal, summaries.NOTHING)
     return work.create("Journal", journal)
 
 
@@ -86,7 +85,7 @@ def _kind(work: Work, upload: Upload) -> Kind:
 
 def emptied(work: Work, journal: Record) -> dict[str, Any]:
     """The journal as it is without charges, and without error."""
-    return without(journal, "error") | summaries.journal(work, journal, summaries.NOTHING)
+    return without(journal, "error") | summaries.unpriced(work, journal["price"]["currency"])
 
 
 def discard_charges(work: Work, id: str) -> None:

@@ -90,15 +90,21 @@ def _members(totals: rules.Totals, scale: rules.Scale) -> dict[str, Any]:
     return totals.members(scale)
 
 
-@lru_cache(maxsize=64)  # one for all journals that have no charges yet
-def _price(currency: str, totals: rules.Totals, scale: rules.Scale) -> dict[str, Any]:
-    return {"currency": currency, **totals.members(scale)}
-
-
 def journal(work: Work, record: Record, summary: Summary) -> dict[str, Any]:
     """The members of a journal that follow from its charges."""
-    price = _price(record["price"]["currency"], summary.totals, scale(work))
+    price = {"currency": record["price"]["currency"], **_members(summary.totals, scale(work))}
     return {"price": price, "upload": summary.upload, "processing": summary.processing}
+
+
+def unpriced(work: Work, currency: str) -> dict[str, Any]:
+    """Those members of a journal that has no charges; all such journals share them."""
+    return _unpriced(currency, tuple(work.api.conventions.money.items()))
+
+
+@lru_cache(maxsize=64)
+def _unpriced(currency: str, money: tuple[tuple[str, int], ...]) -> dict[str, Any]:
+    price = {"currency": currency, **NOTHING.totals.members(_scale(money))}
+    return {"price": price, "upload": NOTHING.upload, "processing": NOTHING.processing}
 
 
 def priced(work: Work, currency: Any, summary: Summary) -> dict[str, Any]:
