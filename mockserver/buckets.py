@@ -183,6 +183,14 @@ class Bucket:
         self._listed = None
         self.made = {}
 
+    def clear(self, ids: Collection[str]) -> None:
+        """Forget many rows, all of which are there."""
+        self.version += 1
+        gone = set(ids) if len(ids) < len(self) else None
+        self._listed = [] if gone is None else [id for id in self if id not in gone]
+        self._ids = None
+        self.made = {}
+
     def change(self, before: Record, after: Record) -> None:
         """Note that a row has another version, at its place."""
         self.version += 1

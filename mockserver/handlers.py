@@ -6,9 +6,9 @@ unit of work is never interrupted by another.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace as replaced
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from mockserver.caches import ENCODED
 from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
 from mockserver.paging import page
 from mockserver.reply import JSON, Reply
+from mockserver.service import Rows
 from mockserver.store import Record, Row
 from mockserver.views import View
 from mockserver.work import Upload, key_of
@@ -345,10 +346,11 @@ def _lines(x: Exchange, rows: Sequence[Row]) -> bytes:
 
 
 def _export(x: Exchange, rows: Sequence[Row]) -> Callable[[], bytes]:
-    """What writes the file: of records that never change, so that it may be done in a thread."""
+    """What writes the file: of rows that never change, so that it may be done in a thread."""
     assert x.media is not None
     write, hidden = x.service.plugin.exports[x.media], x.service.hidden(x.operation.entity, x.role)
-    return partial(write, [row.record for row in rows], hidden, wire.moment(x.work.now))
+    now = wire.moment(x.work.now)
+    return lambda: write([row.record for row in rows], hidden, now)
 
 
 LINES = 500
@@ -384,15 +386,26 @@ def _prepare_file(x: Exchange, portions: Portions | None) -> Portions:
     assert x.found is not None, "it was looked for first"
     if x.found.total < lists.LONG:
         return
-    rows = _filed(x, list(x.found))
+    gathered = yield from _gathered(x, x.found)
+    x.found = Rows(gathered, len(gathered))
+    rows = _filed(x, gathered)
     if x.media == negotiation.JSONL:
-        lines: list[bytes] = []
+        file = io.BytesIO()
         for first in range(0, len(rows), LINES):
-            lines.append(_lines(x, rows[first : first + LINES]))
+            file.write(_lines(x, rows[first : first + LINES]))
             yield None
-        x.content = b"".join(lines)
+        x.content = file.getvalue()
     else:
         x.content = yield _export(x, rows)
+
+
+def _gathered(x: Exchange, found: Rows) -> Generator[None, Any, list[Row]]:
+    """The rows as they are at one time: in portions, or all at once where anything has changed meanwhile."""
+    rows, commits = list[Row](), x.world.commits
+    for first in range(0, found.total, lists.LONG):
+        rows += found.cut(first, first + lists.LONG)
+        yield None
+    return rows if x.world.commits == commits else list(found)
 
 
 def _prepare_upload(x: Exchange) -> Portions | None:

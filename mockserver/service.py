@@ -51,6 +51,8 @@ class Rows:
         """The rows from one place to before another; where it can be, those before them are not looked at."""
         if isinstance(self.each, Slices):
             return self.each.cut(first, last)
+        if isinstance(self.each, list):
+            return self.each[first:last]
         return list(islice(self.each, first, last))
 
 

@@ -6,7 +6,7 @@ first put.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,8 @@ Replaced = Mapping[str, Mapping[str, "Row | None"]]
 """By entity and id: the row that was there before a change, or None"""
 EVERY = ""
 """As an index path: the bucket of all rows of an entity."""
+MANY = 100
+"""From so many rows on that a change removes they are removed all at once"""
 HIGHEST = 16
 """Layers over the seed before they become one."""
 
@@ -219,12 +221,30 @@ class Layer:
 
     def absorb(self, changes: Changes) -> Replaced:
         """Take over what a unit of work changed: its commit. What was there before."""
-        return {
-            entity: self._add(batch)
-            if (batch := changes.batches.get(entity)) is not None and self._lacks(batch)
-            else {id: self.set(entity, id, row) for id, row in rows.items()}
-            for entity, rows in changes.rows.items()
-        }
+        return {entity: self._take(entity, rows, changes.batches.get(entity)) for entity, rows in changes.rows.items()}
+
+    def _take(self, entity: str, rows: Mapping[str, Row | None], batch: Batch | None) -> Mapping[str, Row | None]:
+        if batch is not None and self._lacks(batch):
+            return self._add(batch)
+        if len(rows) >= MANY and not any(rows.values()):
+            return self._clear(entity, rows)
+        return {id: self.set(entity, id, row) for id, row in rows.items()}
+
+    def _clear(self, entity: str, ids: Mapping[str, Row | None]) -> Mapping[str, Row | None]:
+        """Forget many rows, as `set` would one after another."""
+        old, gone = {id: self.row(entity, id) for id in ids}, Sorting(entity, self.indexes)
+        for id, row in old.items():
+            if row is not None:
+                gone.sort(id, row.record)
+        own = self._rows.setdefault(entity, {})
+        if self.below is not None:
+            own.update(ids)
+        else:
+            for id in gone.ids:
+                del own[id]
+        for place, each in gone.buckets.items():
+            self._owned(place).clear(each)
+        return old
 
     def _lacks(self, batch: Batch) -> bool:
         """Whether there is no row with any of the ids of a batch."""
@@ -292,21 +312,40 @@ class Layer:
                 yield row
 
 
-class Batch:
-    """Many new rows of one entity, sorted as they come into the buckets that they belong to.
+class Sorting:
+    """The ids of many rows of one entity, sorted by the buckets that they belong to."""
 
-    So that they can be taken over all at once, in next to no time, where that could be prepared in portions.
-    """
-
-    __slots__ = ("_paths", "buckets", "entity", "ids", "rows")
+    __slots__ = ("_paths", "buckets", "entity", "ids")
 
     def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
         self.entity = entity
-        self.rows: dict[str, Row | None] = {}
         self.ids: list[str] = []
         self.buckets: dict[Place, list[str]] = {(entity, EVERY, None): self.ids}
         # Neighbours mostly share the member that an index looks into, so that it need not be looked up again.
         self._paths: list[_Sorted] = [_Sorted(path) for path in indexes.get(entity, ())]
+
+    def sort(self, id: str, record: Record) -> None:
+        """Take in the id of a row. No other may have it."""
+        self.ids.append(id)
+        for each in self._paths:
+            if (member := record.get(each.head)) is not each.last:
+                value, each.last = at(record, each.path), member
+                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), [])
+            if each.ids is not None:
+                each.ids.append(id)
+
+
+class Batch(Sorting):
+    """Many new rows of one entity, sorted as they come.
+
+    So that they can be taken over all at once, in next to no time, where that could be prepared in portions.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(entity, indexes)
+        self.rows: dict[str, Row | None] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -315,13 +354,7 @@ class Batch:
         """Take in a row. No other may have its id."""
         id = record["id"]
         self.rows[id] = Row(record)
-        self.ids.append(id)
-        for each in self._paths:
-            if (member := record.get(each.head)) is not each.last:
-                value, each.last = at(record, each.path), member
-                each.ids = None if value is None else self.buckets.setdefault((self.entity, each.path, value), [])
-            if each.ids is not None:
-                each.ids.append(id)
+        self.sort(id, record)
 
 
 class _Sorted:
@@ -399,6 +432,16 @@ class Changes:
         """Forget a record."""
         self._own(entity)
         self.rows.setdefault(entity, {})[id] = None
+
+    def clear(self, entity: str, path: str, value: Any) -> Collection[str]:
+        """Forget the rows whose indexed member `path` equals `value`; their ids."""
+        if self._own(entity):
+            ids: Iterable[str] = [row.record["id"] for row in self.where(entity, path, value)]
+        else:
+            ids = self.below.bucket((entity, path, value))
+        gone: dict[str, Row | None] = dict.fromkeys(ids)
+        self.rows.setdefault(entity, {}).update(gone)
+        return gone.keys()
 
     def add(self, batch: Batch) -> None:
         """Store many new rows, which nobody may add to any more."""

@@ -5,7 +5,7 @@ Workflows register here what an event does beside moving the state (`effect`) an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -239,9 +239,16 @@ class Work:
     def remove(self, entity: str, id: str) -> None:
         """Forget a record, and the jobs that wait to be done to it; what gets its id after it must not suffer them."""
         self.layer.remove(entity, id)
+        self._call_off(entity, (id,))
+
+    def clear(self, entity: str, path: str, value: str) -> None:
+        """Forget the records whose indexed member equals `value`, as `remove` forgets one."""
+        self._call_off(entity, self.layer.clear(entity, path, value))
+
+    def _call_off(self, entity: str, ids: Collection[str]) -> None:
         machine = self.api.machines.get(entity)
         if (self.world.waiting or self._waits) and machine is not None and any(row.then for row in machine.rows):
-            for job in [job for job in self.all("Job") if (job["entity"], job["subject"]) == (entity, id)]:
+            for job in [job for job in self.all("Job") if job["entity"] == entity and job["subject"] in ids]:
                 self.layer.remove("Job", job["id"])
 
     def fire(self, entity: str, record: Record, event: str) -> Record:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver.store import Batch, Changes, Layer, Record
+from mockserver import store
+from mockserver.store import EVERY, Batch, Changes, Layer, Record
 
 INDEXES = {"Charge": ["journal.id", "ledger.id"]}
+IDS = [f"C{number:02}" for number in range(31)]
 PLACES = [("journal.id", "J1"), ("journal.id", "J2"), ("ledger.id", "L1"), ("ledger.id", "L2")]
 
 
@@ -20,8 +22,8 @@ def charges(draw: st.DrawFn) -> list[Record]:
     """Charges with ids of their own; neighbours often share the very object that an index looks into."""
     journals = [{"id": "J1"}, {"id": "J2"}]
     made: list[Record] = []
-    for id in draw(st.lists(st.integers(0, 30), unique=True, max_size=12)):
-        charge: dict[str, Any] = {"id": f"C{id:02}", "journal": journals[draw(st.integers(0, 1))]}
+    for id in draw(st.lists(st.sampled_from(IDS), unique=True, max_size=12)):
+        charge: dict[str, Any] = {"id": id, "journal": journals[draw(st.integers(0, 1))]}
         if (ledger := draw(st.sampled_from([None, "L1", "L2"]))) is not None:
             charge["ledger"] = {"id": ledger}
         made.append(charge)
@@ -76,6 +78,46 @@ def test_a_batch_leaves_what_one_after_another_leaves(
     for path, value in PLACES:
         bucket = one.bucket(("Charge", path, value))
         assert bucket.listed == list(bucket)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seeded=charges(), before=charges(), gone=charges(), own=charges(), place=st.sampled_from(PLACES), lies=st.booleans()
+)
+def test_rows_that_go_at_once_leave_what_one_after_another_leaves(
+    seeded: list[Record],
+    before: list[Record],
+    gone: list[Record],
+    own: list[Record],
+    place: tuple[str, str],
+    lies: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "MANY", 1)
+    one, other = (begun(seeded, before, gone, listed=True) for _ in range(2))
+    if not lies:
+        one, other = Layer(INDEXES), Layer(INDEXES)
+        for record in before:
+            one.put("Charge", record)
+            other.put("Charge", record)
+    at_once, each = Changes(one), Changes(other)
+    for record in own:
+        at_once.put("Charge", record)
+        each.put("Charge", record)
+    expected = [row.record["id"] for row in each.where("Charge", *place)]
+    for id in expected:
+        each.remove("Charge", id)
+    assert list(at_once.clear("Charge", *place)) == expected
+    assert [row.record for row in at_once.all("Charge")] == [row.record for row in each.all("Charge")]
+    replaced = {id: row and row.record for id, row in one.absorb(at_once).get("Charge", {}).items()}
+    with monkeypatch.context() as slowly:
+        slowly.setattr(store, "MANY", 1_000)
+        were = other.absorb(each).get("Charge", {})
+    assert replaced == {id: row and row.record for id, row in were.items()}
+    assert seen(one) == seen(other)
+    assert {id: one.get("Charge", id) for id in IDS} == {id: other.get("Charge", id) for id in IDS}
+    for path, value in [(EVERY, None), *PLACES]:
+        assert one.bucket(("Charge", path, value)).listed == other.bucket(("Charge", path, value)).listed
 
 
 def test_a_batch_of_new_rows_is_taken_over_without_a_look_at_each() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -265,6 +266,12 @@ def test_others_are_answered_while_a_file_is_read(app: MockServer) -> None:
     answered = asyncio.run(both())
     assert len(answered) > 10
     assert set(answered) == {200}
+
+
+def test_in_a_process_that_is_not_the_servers_own_nothing_is_kept_from_the_collector(vendor: Client) -> None:
+    before = gc.get_freeze_count()
+    assert vendor.upload(f"/journals/{JOURNAL}/upload", charge_files.write_jsonl([line()] * 4_000)).status == 200
+    assert gc.get_freeze_count() == before
 
 
 def test_a_charge_takes_at_most_three_kilobytes(app: MockServer, vendor: Client) -> None:

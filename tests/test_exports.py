@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ from mockserver import MockServer, handlers, lists
 from mockserver.apis.billing import exports
 from mockserver.apis.billing.exports import Column, charges_csv, charges_jsonl, charges_xlsx, columns
 from mockserver.domain.errors import TooLarge
+from tests import driver
 from tests.driver import Client
 
 NOW = datetime(2025, 7, 1, 12, 0, tzinfo=UTC)
@@ -139,6 +141,35 @@ def test_a_file_that_is_written_ahead_is_the_one_that_is_written_at_once(
         ahead = vendor.get(path, headers=headers)
         assert at_once.status == 200
         assert (ahead.content, ahead.headers) == (at_once.content, at_once.headers), query
+
+
+@pytest.mark.parametrize("turns", range(1, 8))
+def test_a_file_shows_charges_as_they_are_at_one_time(
+    turns: int, app: MockServer, vendor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LONG", 1)
+    home = ("Charge", "journal.id", "BJO-1000-0003")
+
+    def write(quantity: int) -> None:
+        work = app.world.work()
+        for charge in list(work.where(*home)):
+            work.put("Charge", {**charge, "quantity": quantity})
+        work.commit()
+
+    def by_turns(request: Any) -> None:
+        with suppress(StopIteration):
+            for _ in range(turns):
+                request.send(None)
+            write(77)
+            while True:
+                request.send(None)
+
+    write(76)
+    monkeypatch.setattr(driver, "_run", by_turns)
+    file = vendor.get("/journals/BJO-1000-0003/charges", headers={"accept": "application/jsonl"})
+    shown = [json.loads(line)["quantity"] for line in file.content.splitlines()]
+    assert len(shown) == app.world.layer.count(*home) > 3
+    assert set(shown) in ({76}, {77})
 
 
 def test_others_are_answered_while_a_large_file_is_written(app: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:

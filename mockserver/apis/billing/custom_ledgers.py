@@ -82,8 +82,7 @@ def load(work: Work, ledger: Record, upload: Upload) -> Record:
 
 def discard_charges(work: Work, id: str) -> None:
     """Remove every charge of a custom ledger."""
-    for charge in list(work.where("Charge", "customLedger.id", id)):
-        work.remove("Charge", charge["id"])
+    work.clear("Charge", "customLedger.id", id)
 
 
 @WORKFLOWS.job("validateCustomLedger")

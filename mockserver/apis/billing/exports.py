@@ -71,13 +71,16 @@ def charges_csv(charges: Iterable[Mapping[str, Any]], columns: Sequence[Column])
 
     Text that starts with = + - or @ gets a leading ', because spreadsheets run such cells as formulas; numbers do not.
     """
-    text = io.StringIO(newline="")
+    file = io.BytesIO()
+    # Written as bytes as it goes: to encode a whole file would keep other threads waiting.
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(column.header for column in columns)
     readers = [_reader(column.path) for column in columns]
     for charge in charges:
         writer.writerow([_csv_cell(read(charge)) for read in readers])
-    return text.getvalue().encode()
+    text.flush()
+    return file.getvalue()
 
 
 def charges_xlsx(charges: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, created: datetime) -> bytes:

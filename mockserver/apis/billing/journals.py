@@ -90,8 +90,7 @@ def emptied(work: Work, journal: Record) -> dict[str, Any]:
 
 def discard_charges(work: Work, id: str) -> None:
     """Remove every charge of a journal."""
-    for charge in list(work.where("Charge", "journal.id", id)):
-        work.remove("Charge", charge["id"])
+    work.clear("Charge", "journal.id", id)
 
 
 @WORKFLOWS.job("validateJournal")
