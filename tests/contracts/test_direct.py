@@ -212,7 +212,7 @@ def test_headers_without_end_are_broken_off(server: Server, monkeypatch: pytest.
 
 
 def test_calls_at_once_have_a_connection_each(server: Server, made: Any) -> None:
-    server.answers = [[OK]] * 3
+    server.answers = [[OK.replace(b"Content-Type", b"Connection: close\r\nContent-Type")]] * 3
     target = made(server.address)
     assert [each.status for each in target.at_once([Request("GET", "/")] * 3)] == [200] * 3
     target.close()
