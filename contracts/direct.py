@@ -20,11 +20,10 @@ CHUNK = 64 * 1024
 """Bytes that are read at a time"""
 SAFE = "".join(map(chr, range(0x21, 0x7F))).translate({ord(each): None for each in '"<>#'})
 """What a target may hold as it is; the rest cannot stand in the first line of a request."""
-
-
 BRINGING = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests say how long their body is, though it be none"""
 BROKEN = re.compile(r"[\r\n\0]")
+"""What no line of a request may have in it: it would be read as another one"""
 
 
 def reaches(address: str) -> bool:
@@ -156,6 +155,7 @@ class Reply:
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        self._length += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
         found = self._parser.get_status_code()

@@ -202,8 +202,17 @@ def test_an_answer_without_end_is_broken_off(server: Server, made: Any, monkeypa
     target.close()
 
 
+def test_headers_without_end_are_broken_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.direct.LIMIT", 10_000)
+    server.answers = [[b"HTTP/1.1 200 OK\r\n" + b"X-A: 1234567890\r\n" * 1000]]
+    target = Direct(server.address, timeout=5)
+    with pytest.raises(Unreachable, match="an answer of more than 10,000 bytes"):
+        target.send(Request("GET", "/"))
+    target.close()
+
+
 def test_calls_at_once_have_a_connection_each(server: Server, made: Any) -> None:
-    server.answers = [[OK]] * 3
+    server.answers = [[OK.replace(b"Content-Type", b"Connection: close\r\nContent-Type")]] * 3
     target = made(server.address)
     assert [each.status for each in target.at_once([Request("GET", "/")] * 3)] == [200] * 3
     target.close()
