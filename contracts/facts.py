@@ -41,6 +41,7 @@ class Facts:
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
         self._rows: dict[tuple[str, str, str, str, int], Listed] = {}
+        self._known: dict[tuple[str, str, str, frozenset[str]], tuple[str, ...]] = {}
         self._ghosts: dict[str, str] = {}
         self._first: dict[tuple[str, str], str] = {}
         self.faults: set[tuple[str, str]] = set()
@@ -49,6 +50,7 @@ class Facts:
     def forget(self) -> None:
         """Something was written; what was read may have changed."""
         self._rows.clear()
+        self._known.clear()
 
     def chance(self, *names: str) -> Random:
         """Choices that are the same in every run with one seed, whatever else is run."""
@@ -168,7 +170,7 @@ class Facts:
         """Values of the path of a list below another object, for objects that the caller can be expected to reach."""
         if operation.below is None or operation.parent is None:
             return [dict(scope)]
-        ids = list(dict.fromkeys(self._ids(operation.below, caller, scope, frozenset())))
+        ids = self._ids(operation.below, caller, scope, frozenset())
         own = [id for id in ids if id in self.named(caller, "own", operation.below)]
         others = [id for id in ids if id not in own]
         self.chance("parents", operation.below, caller.account).shuffle(others)
@@ -199,10 +201,16 @@ class Facts:
 
     def ids(self, entity: str, caller: Caller, scope: Mapping[str, str] | None = None) -> Iterator[str]:
         """Ids of an entity that a caller can be expected to reach, each once. scope: instead of their own"""
-        found = self._ids(entity, caller, self._probe.scope(caller) if scope is None else scope, frozenset())
-        return iter(dict.fromkeys(found))
+        return iter(self._ids(entity, caller, self._probe.scope(caller) if scope is None else scope, frozenset()))
 
-    def _ids(self, entity: str, caller: Caller, scope: Mapping[str, str], passed: frozenset[str]) -> Iterator[str]:
+    def _ids(self, entity: str, caller: Caller, scope: Mapping[str, str], passed: frozenset[str]) -> tuple[str, ...]:
+        """The same, kept as long as the rows that tell them. passed: lists that are not looked at again"""
+        kept = (entity, caller.name, repr(sorted(scope.items())), passed)
+        if kept not in self._known:
+            self._known[kept] = tuple(dict.fromkeys(self._told(entity, caller, scope, passed)))
+        return self._known[kept]
+
+    def _told(self, entity: str, caller: Caller, scope: Mapping[str, str], passed: frozenset[str]) -> Iterator[str]:
         """Ids of an entity: those that the settings name, then what lists of its kind show, then what rows refer to."""
         p = self._probe
         yield from self.named(caller, "own", entity)
@@ -238,8 +246,8 @@ class Facts:
         if operation.below is None or operation.parent is None:
             above: list[dict[str, str]] = [dict(scope)]
         else:
-            ids = dict.fromkeys(self._ids(operation.below, asker, scope, passed))
-            above = [{**scope, operation.parent: id} for id in list(ids)[:TRIES]]
+            ids = self._ids(operation.below, asker, scope, passed)[:TRIES]
+            above = [{**scope, operation.parent: id} for id in ids]
         for params in above:
             with suppress(*((Blocked,) if operation.below is not None else ())):
                 yield from self.rows(operation, asker, params)
