@@ -42,6 +42,16 @@ def test_an_object_is_read_only_where_background_work_has_moved_it(
         assert made.result.statuses.get(("billing", "getJournal"), {}) == ({200: readings} if readings else {})
 
 
+def test_what_was_made_is_among_the_ids_that_are_known_from_then_on(sound_of: SoundOf) -> None:
+    with running(settings(sound_of("billing"), "billing", mode="own")) as made:
+        p = made.probes["billing"]
+        vendor = p.who("vendor")
+        before = set(p.facts.ids("Journal", vendor))
+        assert p.facts._ids("Journal", vendor, {}, frozenset()) is p.facts._ids("Journal", vendor, {}, frozenset())
+        thing = p.stage.make("Journal")
+        assert set(p.facts.ids("Journal", vendor)) - before == {thing.id}
+
+
 @pytest.mark.parametrize("state", ["Validating", "Generating", "Resetting"])
 def test_a_state_that_passes_is_found_among_what_was_lent(sound_of: SoundOf, state: str) -> None:
     with running(settings(sound_of("billing"), "billing", mode="full")) as made:

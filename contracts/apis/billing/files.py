@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.apis.billing import uploads
 from contracts.apis.billing.effects import BILLING, staged
-from contracts.apis.billing.ground import Listing, Row, below, listing
+from contracts.apis.billing.ground import LONGEST, Listing, Row, below, listing
 from contracts.apis.billing.money import DOUBLE, near
 from contracts.apis.billing.stage import Stage
 from contracts.apis.billing.uploads import JSONL, XLSX
@@ -235,7 +235,7 @@ def _fullest(p: Probe, entity: str, caller: Caller) -> str:
     """The object of an entity that has the most charges: more than a page, if there is one. Raises Nothing."""
     operation = p.lists(entity)
     assert operation is not None
-    rows = listing(p, operation.id, caller=caller).rows
+    rows = p.facts.listed(operation, caller, pages=LONGEST).rows
     counted = [(member(row, "processing.total") or member(row, "upload.total") or 0, str(row["id"])) for row in rows]
     if not counted or not max(counted)[0]:
         raise Nothing(f"no {entity} of {caller.name} has charges")
