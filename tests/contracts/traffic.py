@@ -366,6 +366,8 @@ def _creations(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str,
                         yield "download", target.send(Request("GET", f"/{place}", query, {}, None))
                     yield ask("DELETE", path, token)
                     yield ask("GET", path, token)
+                    described = made("GET", path, token, headers={"accept": "application/json"})
+                    yield f"described {path}", target.send(described)
 
 
 def _whole_story(ask: Asking, target: InProcess, base: str) -> Iterator[tuple[str, Answer]]:
