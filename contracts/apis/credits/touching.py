@@ -49,7 +49,9 @@ class Touching:
         found: dict[str, set[str]] = {}
         if isinstance(record.get("accountLocator"), str):
             found.setdefault("Account", set()).add(record["accountLocator"])
-        items = [each for side in SIDES for each in record.get(side) or () if isinstance(each, dict)]
+        # A body that was drawn at random may have anything there.
+        lists = [record[side] for side in SIDES if isinstance(record.get(side), list)]
+        items = [each for some in lists for each in some if isinstance(each, dict)]
         for each in items:
             kind, id = str(each.get("containerType")), str(each.get("containerLocator"))
             if kind == "invoiceItem" and id in self._ground.items:
