@@ -89,6 +89,7 @@ def _not_at_all(x: Exchange, step: Step) -> None:
 
 
 def _find_first(x: Exchange, step: Step) -> None:
+    x.begin()
     gate.find(x)
     step(x)
 
