@@ -112,18 +112,26 @@ class Cycle:
             return
         if self.complete or message["type"] != "http.response.body":
             raise RuntimeError(f"{message['type']} is not what comes next in an answer")
-        await self._write(message.get("body", b""), more=message.get("more_body", False))
+        more = message.get("more_body", False)
+        self._write(message.get("body", b""), more)
+        if more and self.connection.is_full:
+            await self.connection.drained()
 
     def _begin(self, message: Message) -> None:
         if message["type"] != "http.response.start":
             raise RuntimeError(f"{message['type']} is not what an answer begins with")
-        headers = tuple(map(tuple, (*self.connection.state.default_headers, *message.get("headers", ()))))
-        has_body = self.scope["method"] != "HEAD" and message["status"] not in (204, 304)
-        head = _head(message["status"], headers, self.keep_alive, has_body)
+        status, headers = message["status"], (*self.connection.state.default_headers, *message.get("headers", ()))
+        has_body = status != 204 and status != 304 and self.scope["method"] != "HEAD"
+        try:
+            head = _head(status, headers, self.keep_alive, has_body)
+        except TypeError:  # lists, where tuples are usual
+            head = _head(
+                status, tuple((bytes(name), bytes(value)) for name, value in headers), self.keep_alive, has_body
+            )
         self._head, self._left, self._chunked, self.keep_alive = head
         self.started = True
 
-    async def _write(self, body: bytes, *, more: bool) -> None:
+    def _write(self, body: bytes, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             body = b""
         elif self._chunked:
@@ -142,8 +150,6 @@ class Cycle:
         if not more:
             self.complete = True
             self.connection.completed(self)
-        elif self.connection.is_full:
-            await self.connection.drained()
 
     @property
     def is_under_way(self) -> bool:
@@ -347,7 +353,8 @@ class Connection(asyncio.Protocol):
         elif self._queue:
             self.loop.call_soon(self._next)
         elif not self.transport.is_closing():
-            self.resume_reading()
+            if self._is_paused:
+                self.resume_reading()
             self._idle = self.loop.time()
             if self._timer is None:
                 self._timer = self.loop.call_later(self._patience, self._tire)
