@@ -236,8 +236,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             status = message.get("status", status)
             await send(message)
 
-        # Connexion's application wants to know that no operation was found.
         await _as_task()
+        # Connexion's application wants to know that no operation was found.
         extensions = {**scope.get("extensions", {}), ROUTING_CONTEXT: {}, SANDBOX: sandbox}
         await self.app({**scope, "extensions": extensions}, receive, noted)
         if self.log is not None:
