@@ -190,9 +190,7 @@ class Connection(asyncio.Protocol):
             "root_path": config.root_path,
         }
         self._app_state = app_state
-        self._parser = httptools.HttpRequestParser(self)
-        # Otherwise what a caller sends after its last request would take away the answer to that.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._fresh_parser()
         self._queue: deque[Cycle] = deque()
         self._cycle: Cycle | None = None  # the one that is being answered
         self._read: Cycle | None = None  # the one whose body comes in
@@ -201,6 +199,7 @@ class Connection(asyncio.Protocol):
         self._idle: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
+        self._last: tuple[int, bytes] | None = None  # what is said when all that came before is answered
 
     # As asyncio has a protocol
 
@@ -224,18 +223,31 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._idle = None
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # to nothing that is spoken here: the request is answered as any other
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(400, b"Invalid HTTP request received.")
-            return
         if self._is_message:
             self._unread += len(data)
             if self._unread > UNREAD:
                 self._refuse(431, b"A header of the request has no end, or there are too many.")
-                return
         self._next()
+
+    def _parse(self, data: bytes) -> None:
+        while data and self._last is None:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as asked:
+                # Nothing else is spoken here, so the request counts without that wish. The parser has passed over its
+                # body, which another one reads.
+                self._parser = self._fresh_parser()
+                data = self._plain + data[asked.args[0] :]
+
+    def _fresh_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # Otherwise what a caller sends after its last request would take away the answer to that.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -288,8 +300,12 @@ class Connection(asyncio.Protocol):
         }
         if version != "1.1":
             scope["http_version"] = version
-        if parser.should_upgrade() and _has(scope, b"upgrade", b"websocket"):
-            self._refuse(403, b"")
+        if parser.should_upgrade():
+            if _has(scope, b"upgrade", b"websocket"):
+                self._refuse(403, b"")
+            head = [b"%b %b HTTP/%b" % (parser.get_method(), self._url, version.encode())]
+            head += [b"%b: %b" % each for each in self._headers if each[0] != b"upgrade"]
+            self._plain = b"\r\n".join((*head, b"", b""))
             return
         app = self._behind_proxy if self._is_forwarded else self._app
         cycle = self._read = Cycle(self, app, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
@@ -352,6 +368,8 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif self._queue:
             self.loop.call_soon(self._next)
+        elif self._last is not None:
+            self._end(*self._last)
         elif not self.transport.is_closing():
             if self._is_paused:
                 self.resume_reading()
@@ -378,12 +396,22 @@ class Connection(asyncio.Protocol):
         if cycle.is_under_way or cycle.disconnected:
             self.transport.close()
         else:
-            self._refuse(500, b"Internal Server Error")
+            self._end(500, b"Internal Server Error")
 
     def _refuse(self, status: int, said: bytes) -> None:
-        """Answer what is no request for the application, and close the connection."""
-        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(said)
+        """Answer what is no request for the application, once what came before it is answered, and read no further."""
+        if self._last is not None:
+            return
+        self._last = status, said
+        self._pause_reading()
+        # Of a request that breaks off in its body, no more will come.
+        if (self._read is not None and self._read.more) or (self._cycle is None and not self._queue):
+            self._end(status, said)
+
+    def _end(self, status: int, said: bytes) -> None:
+        """Say the last, and close the connection."""
         self._queue.clear()
+        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(said)
         self.transport.write(STATUS[status] + head + said)
         self.transport.close()
 

@@ -185,7 +185,6 @@ TALKS: dict[str, list[bytes]] = {
     "much": [get("/large") + LAST],
     "an odd status": [get("/odd") + LAST],
     "behind a proxy": [get("/echo", b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 10.0.0.1\r\n") + GET + LAST],
-    "another way to speak": [get("/echo", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"), GET, LAST],
     "broken": [get("/broken")],
     "broken late": [get("/broken-late")],
     "broken in the midst": [get("/broken-half")],
@@ -291,6 +290,37 @@ def test_a_caller_who_asks_whether_to_go_on_is_told_so_once_the_body_is_wanted(o
         caller.settimeout(10)
         caller.sendall(refused)
         assert caller.recv(100).startswith(b"HTTP/1.1 403 Forbidden\r\n")
+
+
+WISH = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [get("/echo", WISH, method=b"GET") + GET + LAST],
+        [get("/echo", WISH, b"Content-Length: 51\r\n", method=b"POST") + b"x" * 51 + GET + LAST],
+        [get("/echo", WISH, b"Content-Length: 51\r\n", method=b"POST"), b"x" * 51, GET + LAST],
+        [get("/echo", WISH, CHUNKS, method=b"POST") + b"33\r\n", b"x" * 51 + b"\r\n0\r\n\r\n" + GET + LAST],
+        [get("/echo", WISH)[:40], get("/echo", WISH)[40:] + GET, LAST],
+    ],
+)
+def test_a_wish_to_speak_otherwise_is_passed_over_and_the_request_read_whole(
+    ours: tuple[str, int], pieces: list[bytes]
+) -> None:
+    heard = talk(ours, pieces)
+    assert heard.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert (b"x-body: 51\r\n" in heard) == (b"POST" in pieces[0])
+    assert heard.endswith(b"the last")
+
+
+@pytest.mark.parametrize("between", [0, 0.02])
+def test_what_came_before_a_broken_request_is_answered_whole(ours: tuple[str, int], between: float) -> None:
+    pieces = [get("/late"), b"\0junk\r\n\r\n"]
+    heard = talk(ours, pieces if between else [b"".join(pieces)])
+    first, _, rest = heard.partition(b"}")
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert rest.startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_a_web_socket_is_refused(ours: tuple[str, int]) -> None:
