@@ -1,7 +1,8 @@
 """Modules whose import is put off: Connexion imports clients and templates that a server never needs.
 
 They take a third of the start. While `deferral` lasts, whoever imports one of them finds a stand-in, whose members are
-looked up in the module itself once they are used; afterwards every import finds the module.
+looked up in the module itself once they are used; afterwards every import finds the module, and a package that hands on
+members of it hands on its own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class _Member:
         self._module, self._name = module, name
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the module's own
-        return getattr(import_module(self._module), self._name)(*arguments, **options)
+        return self.found()(*arguments, **options)
+
+    def found(self) -> Any:  # Any: whatever it is
+        return getattr(import_module(self._module), self._name)
 
 
 class _StandIn(ModuleType):
@@ -72,3 +76,22 @@ def deferral(*names: str) -> Iterator[None]:
                 package, _, member = name.rpartition(".")
                 if package and getattr(sys.modules[package], member, None) is found:
                     delattr(sys.modules[package], member)
+                if package:
+                    _hand_on(sys.modules[package])
+
+
+def _hand_on(package: ModuleType) -> None:
+    """Have a package look up what it took from stand-ins when it is asked for it: others may want to derive from it."""
+    taken = {name: member for name, member in vars(package).items() if isinstance(member, _Member)}
+    if not taken or hasattr(package, "__getattr__"):
+        return
+
+    def find(name: str) -> Any:  # Any: whatever the package has
+        if name not in taken:
+            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
+        setattr(package, name, taken[name].found())
+        return getattr(package, name)
+
+    for name in taken:
+        delattr(package, name)
+    package.__getattr__ = find  # type: ignore[method-assign]  # PEP 562

@@ -17,8 +17,6 @@ from specs.tables import Api, Identifier
 if TYPE_CHECKING:
     from faker import Faker
 
-_PROVIDERS = ["faker.providers.person", "faker.providers.company", "faker.providers.address"]
-
 # Faker's locales for countries that a scenario may name beside those of its own locales.
 LOCALES = {
     "NO": "no_NO",
@@ -77,16 +75,14 @@ class Making:
         return self._fakes[locale]
 
     def _new_fake(self, locale: str) -> Faker:
-        from faker import Faker
+        from mockserver import fakes
 
         try:
-            fake = Faker(locale, providers=_PROVIDERS)
+            return fakes.fake(locale, f"{self.world.seed}/{locale}")
         except AttributeError:
             raise self.scenario.fault(
                 "locale", f"Faker has no {locale}; try en_GB, nl_NL, de_DE, fr_FR or en_US."
             ) from None
-        fake.seed_instance(f"{self.world.seed}/{locale}")
-        return fake
 
     def size(self, what: str, default: int = 0) -> int:
         """How many the scenario wants."""

@@ -101,3 +101,21 @@ over.set()
 print("requests" in sys.modules, "httpx" in sys.modules)
 """
     assert run(program) == "True True"
+
+
+def test_a_package_that_hands_on_what_was_put_off_hands_on_the_thing_itself() -> None:
+    program = """
+from mockserver import fakes
+fakes.fake("en_GB", "1")
+from faker import Factory, Faker
+class Own(Faker):
+    pass
+Faker.seed(1)
+print(isinstance(Own("en_GB"), Faker), Factory.create("en_GB").name() != "", Faker.__module__)
+import faker
+try:
+    faker.nothing
+except AttributeError as error:
+    print(error)
+"""
+    assert run(program).splitlines() == ["True True faker.proxy", "module 'faker' has no attribute 'nothing'"]
