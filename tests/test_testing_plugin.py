@@ -357,6 +357,10 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                     with caller:
                         heard.append(caller.recv(65536))
                         caller.sendall(answer)
+                        # A body may come apart from its head: closed with it unread, the answer would be lost.
+                        caller.shutdown(socket.SHUT_WR)
+                        while caller.recv(65536):
+                            pass
 
         thread = threading.Thread(target=serve)
         thread.start()
