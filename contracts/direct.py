@@ -126,12 +126,14 @@ class Reply:
         self.chunks: list[bytes] = []
         self.is_whole = self.leaves_open = False
         self._bare, self._length = method == "HEAD", 0
+        self._unread = 0  # bytes that nothing was made of so far
         self._parser = httptools.HttpResponseParser(self)
 
     def take(self, came: bytes) -> None:
         """Read on; b"" is the end of all that comes. Raises HttpParserError, ConnectionError, Unreachable."""
         try:
             if came:
+                self._unread += len(came)
                 self._parser.feed_data(came)
             elif self.status and not {"content-length", "transfer-encoding"} & self.headers.keys():
                 self.is_whole = True
@@ -142,7 +144,7 @@ class Reply:
             if not self.is_whole:
                 raise
             self.leaves_open = False
-        if self._length > LIMIT:
+        if max(self._length, self._unread) > LIMIT:
             raise Unreachable(f"an answer of more than {LIMIT:,} bytes; that is no answer of this API.")
 
     # What httptools tells
@@ -156,6 +158,7 @@ class Reply:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
         self._length += len(name) + len(value)
+        self._unread = 0
 
     def on_headers_complete(self) -> None:
         found = self._parser.get_status_code()
@@ -166,6 +169,7 @@ class Reply:
         self.is_whole = self.status > 0 and self._bare
 
     def on_body(self, chunk: bytes) -> None:
+        self._unread = 0
         if not self._bare:
             self.chunks.append(chunk)
             self._length += len(chunk)

@@ -202,9 +202,17 @@ def test_an_answer_without_end_is_broken_off(server: Server, made: Any, monkeypa
     target.close()
 
 
-def test_headers_without_end_are_broken_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X-A: 1234567890\r\n" * 1000,
+        b"HTTP/1.1 200 OK\r\nX-A: " + b"x" * 100_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: " + b"x" * 200_000,
+    ],
+)
+def test_headers_without_end_are_broken_off(server: Server, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     monkeypatch.setattr("contracts.direct.LIMIT", 10_000)
-    server.answers = [[b"HTTP/1.1 200 OK\r\n" + b"X-A: 1234567890\r\n" * 1000]]
+    server.answers = [[answer]]
     target = Direct(server.address, timeout=5)
     with pytest.raises(Unreachable, match="an answer of more than 10,000 bytes"):
         target.send(Request("GET", "/"))
