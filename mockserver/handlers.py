@@ -18,7 +18,7 @@ from mockserver.caches import ENCODED
 from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
 from mockserver.paging import page
 from mockserver.reply import JSON, Reply
-from mockserver.service import Rows
+from mockserver.service import BrokenPromise, Rows
 from mockserver.store import Record, Row
 from mockserver.views import View
 from mockserver.work import Upload, key_of
@@ -33,10 +33,6 @@ NO_STORE = {"Cache-Control": "no-store"}
 """Of answers that hold a token"""
 
 
-class BrokenPromise(Exception):
-    """An answer that would not be valid against the spec: our fault, never the caller's."""
-
-
 # Reading
 
 
@@ -47,26 +43,23 @@ def list_(x: Exchange) -> Reply:
     if x.media not in (None, JSON):
         return _file(x, list(found))
     conventions = service.api.conventions
-    paging, worded = conventions.paging, conventions.lists
+    paging = conventions.paging
     shown, pagination = page(found, found.total, query, default=paging["default"], cap=paging["cap"])
     view = service.view(operation.entity, x.role, "list", query.select, work)
     items = _items(x, shown, view)
-    values: dict[str, Any] = {
-        "offset": pagination.offset,
-        "limit": pagination.limit,
-        "total": pagination.total,
-        "omitted": view.omitted or None,
-        "completed": pagination.offset + len(items) >= pagination.total,
-    }
-    if conventions.links:
-        values |= lists.links_of(x, pagination)
-    envelope = service.envelope(values)
-    if not x.endpoint.envelope.is_valid({**envelope, worded["items"]: []}):
-        raise BrokenPromise(f"{operation.id}: the list's envelope is not valid: {envelope}")
+    offset, total = pagination.offset, pagination.total
+    values = (
+        ("offset", offset),
+        ("limit", pagination.limit),
+        ("total", total),
+        ("omitted", view.omitted or None),
+        ("completed", offset + len(items) >= total),
+        *(lists.links_of(x, pagination) if conventions.links else ()),
+    )
     if work.world.waiting:
         for row in shown:
             work.world.seen(operation.entity, row.record["id"])
-    head = wire.dump(envelope)[:-1] + b',"' + worded["items"].encode() + b'":['
+    head = x.endpoint.opened(values)
     # Joined once: of a long page every further copy would cost as much as all the rest.
     items[:1] = [head + items[0]] if items else [head]
     items[-1] += b"]}"

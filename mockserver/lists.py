@@ -40,7 +40,10 @@ def found(x: Exchange) -> Rows:
 def prepare(x: Exchange) -> Generator[None, None, None] | None:
     """Find the rows ahead, in portions where there are many to look at. Raises Invalid."""
     rows = _rows(x)
-    if rows.total >= LONG and (x.query.filter is not None or x.query.order):
+    if x.query.filter is None and not x.query.order:
+        x.found = rows
+        return None
+    if rows.total >= LONG:
         return _prepared(x, rows)
     x.found = _at_once(_found(x, rows))
     return None
@@ -310,7 +313,7 @@ def _held(record: Any, path: str) -> list[Any]:
     return found
 
 
-def links_of(x: Exchange, at: Pagination) -> dict[str, str | None]:
+def links_of(x: Exchange, at: Pagination) -> tuple[tuple[str, str | None], ...]:
     """Where the page before, this one and the next one are; None where there is none (conventions.yaml, `links`)."""
     conventions, said = x.service.api.conventions, x.said
     links, paging = conventions.links, conventions.paging
@@ -320,8 +323,8 @@ def links_of(x: Exchange, at: Pagination) -> dict[str, str | None]:
     def link(offset: int) -> str:
         return f"{path}?{paging['limit']}={at.limit}&{paging['offset']}={offset}{more}"
 
-    return {
-        "previous": link(max(0, at.offset - at.limit)) if at.offset > 0 and at.limit else None,
-        "self": link(at.offset),
-        "next": link(at.offset + at.limit) if at.offset + at.limit < at.total and at.limit else None,
-    }
+    return (
+        ("previous", link(max(0, at.offset - at.limit)) if at.offset > 0 and at.limit else None),
+        ("self", link(at.offset)),
+        ("next", link(at.offset + at.limit) if at.offset + at.limit < at.total and at.limit else None),
+    )

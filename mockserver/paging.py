@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from mockserver.rql import Query
 
@@ -17,8 +16,7 @@ class Cuttable(Protocol[Row]):
         """The rows from one place to before another; fewer where there are no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pagination:
+class Pagination(NamedTuple):
     """The effective values, which clients compute the next page from.
 
     total: rows before paging

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
 import jsonschema_rs
 
-from mockserver import templates
+from mockserver import templates, wire
 from mockserver.domain.errors import NotFound
 from mockserver.listings import Listing, Slices
 from mockserver.parameters import Parameters
@@ -27,9 +27,16 @@ from specs.tables import ALL, DERIVED, Api, Capability, Operation
 MULTIPART = "multipart/form-data"
 LONGEST = 80
 """Characters of an id that a refusal repeats"""
+OPENED = 64
+"""Envelopes of a list that are kept as they were sent, found valid; one follows from the values that it tells"""
 
 
-@dataclass(frozen=True, slots=True)
+class BrokenPromise(Exception):
+    """An answer that would not be valid against the spec: our fault, never the caller's."""
+
+
+# Not frozen: making one that is takes three times as long, and every list makes some.
+@dataclass(slots=True)
 class Rows:
     """Some rows in their order, and how many they are, which is known without looking at each."""
 
@@ -90,10 +97,13 @@ class Endpoint:
         spec: Mapping[str, Any],
         validators: Validators,
         *,
-        declared: Sequence[Mapping[str, Any]] = (),
-        items: str = "items",
+        declared: Sequence[Mapping[str, Any]],
+        envelope: templates.Filler,
+        items: str,
     ) -> None:
-        """declared: the parameters of path and operation; items: the member of a list's envelope that holds its rows"""
+        """declared: the parameters of path and operation
+        envelope, items: what makes the envelope of a list, and the member of it that holds the rows
+        """
         self.operation = operation
         self.id = operation.id
         self.is_closed = not operation.open
@@ -102,7 +112,9 @@ class Endpoint:
         self.reasons: dict[tuple[str, str], str] = {}
         """Why it refuses a role one of its capabilities, by the id of that"""
         self._declared = declared
-        self._items = items
+        self._fill, self._items = envelope, items
+        self.opened = lru_cache(maxsize=OPENED)(self._opened)
+        """What a list begins with, up to its first row"""
         self._responses = spec["responses"]
         self.success = min(int(status) for status in spec["responses"] if int(status) < 400)
         content = spec.get("requestBody", {}).get("content", {})
@@ -135,8 +147,14 @@ class Endpoint:
         """The validator of the object that is answered, or of one element of the list."""
         return self._validators.compiled(self._item_schema)
 
+    def _opened(self, values: tuple[tuple[str, Any], ...]) -> bytes:
+        made = self._fill(dict(values))
+        if not self._envelope.is_valid({**made, self._items: []}):
+            raise BrokenPromise(f"{self.id}: the list's envelope is not valid: {made}")
+        return wire.dump(made)[:-1] + b',"' + self._items.encode() + b'":['
+
     @cached_property
-    def envelope(self) -> jsonschema_rs.Draft202012Validator:
+    def _envelope(self) -> jsonschema_rs.Draft202012Validator:
         """The validator of a list without its elements, which are validated one by one."""
         schema = dict(self._schema)
         members = schema["properties"] | {self._items: {"type": "array"}}
@@ -169,13 +187,14 @@ class Service:
         self.plugin = plugin
         self.validators = Validators(api.document, exact=api.conventions.spelling == "exact")
         self.problems = Problems(api)
-        self.envelope = templates.compiled(api.conventions.lists["envelope"])
+        envelope = templates.compiled(api.conventions.lists["envelope"])
         self.endpoints = {
             operation["operationId"]: Endpoint(
                 api.operations[operation["operationId"]],
                 operation,
                 self.validators,
                 declared=_declared(api.document, [*item.get("parameters", ()), *operation.get("parameters", ())]),
+                envelope=envelope,
                 items=api.conventions.lists["items"],
             )
             for item in api.document["paths"].values()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver import wire
 from mockserver.apis.accounts.rules import Window, chosen, newest_first, window
 from mockserver.caches import ENCODED
-from mockserver.handlers import BrokenPromise
+from mockserver.service import BrokenPromise
 
 if TYPE_CHECKING:
     import jsonschema_rs
