@@ -179,7 +179,8 @@ class Pipeline(SpecMiddleware):  # type: ignore[misc]  # connexion ships no type
             reply = self._nothing(path)
         try:
             if strike is None:
-                await _send(send, scope, reply)
+                await send(reply.start)
+                await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
             else:
                 await strikes.deliver(send, scope, reply, strike)
         finally:
@@ -498,8 +499,3 @@ async def _ahead(receive: Receive) -> tuple[bytes | None, Receive]:
         return next(left, None) or await receive()
 
     return content, again
-
-
-async def _send(send: Send, scope: Scope, reply: Reply) -> None:
-    await send(reply.start)
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

@@ -245,6 +245,7 @@ def uuid(seed: int, number: int) -> str:
     return f"{own[:8]}-{own[8:12]}-4{own[13:16]}-{'89ab'[int(own[16], 16) % 4]}{own[17:20]}-{own[20:]}"
 
 
+@lru_cache(maxsize=256)  # most refusals are told in the words of an earlier one
 def _sentence(text: str) -> str:
     """The text with a capital letter in front, unless it starts with a name that has its own spelling, or a place."""
     first = text.partition(" ")[0]
