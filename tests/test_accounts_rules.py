@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mockserver.apis.accounts.boleto import barcode, due, typed
 from mockserver.apis.accounts.lines import MOST, by_site, lines
-from mockserver.apis.accounts.rules import chosen, months_before, newest_first, window
+from mockserver.apis.accounts.rules import Window, months_before, newest_first, window, within
+from mockserver.store import Row
 
 DAYS = st.dates(date(1971, 1, 1), date(2199, 12, 31))
 AMOUNTS = st.decimals(Decimal("0.01"), Decimal(10) ** 12, places=2)
@@ -69,31 +70,37 @@ def test_what_has_left_the_window_never_comes_back(day: date, today: date) -> No
         assert day.isoformat() not in window(today + timedelta(days=1), 12)
 
 
+def chosen(days: list[str], wanted: list[str]) -> list[str]:
+    """Those of the days that lie in the wanted months."""
+    rows = within([Row({"date": day}) for day in days], Window("1900-01-01", "2200-12-31"), wanted)
+    return [row.record["date"] for row in rows]
+
+
 @given(DAYS, st.lists(DAYS, max_size=30))
 def test_all_months_of_the_window_together_are_the_window(today: date, days: list[date]) -> None:
     shown = [day.isoformat() for day in days if day.isoformat() in window(today, 12)]
     months = [months_before(today.replace(day=1), back).isoformat() for back in range(13)]
-    together = chosen(months)
-    assert [day for day in shown if together(day)] == shown
-    assert sorted(day for month in months for day in shown if chosen([month])(day)) == sorted(shown)
+    assert chosen(shown, months) == shown
+    assert sorted(day for month in months for day in chosen(shown, [month])) == sorted(shown)
 
 
 @given(st.lists(DAYS.map(date.isoformat), min_size=1), DAYS.map(date.isoformat))
 def test_several_months_are_their_union_and_repetitions_change_nothing(wanted: list[str], day: str) -> None:
-    assert chosen(wanted)(day) is any(chosen([each])(day) for each in wanted)
-    assert chosen(wanted * 2)(day) is chosen(wanted)(day)
-    assert chosen(wanted)(day) is chosen([f"{each[:7]}-01" for each in wanted])(day)
+    found = chosen([day], wanted)
+    assert bool(found) is any(chosen([day], [each]) for each in wanted)
+    assert chosen([day], wanted * 2) == found
+    assert chosen([day], [f"{each[:7]}-01" for each in wanted]) == found
 
 
 @given(DAYS.map(date.isoformat))
 def test_no_month_at_all_is_every_month(day: str) -> None:
-    assert chosen([])(day)
+    assert chosen([day], []) == [day]
 
 
 @given(st.lists(st.tuples(DAYS.map(date.isoformat), st.text("0123456789", min_size=9, max_size=9))))
 def test_the_newest_comes_first_and_ids_break_ties(pairs: list[tuple[str, str]]) -> None:
     items: list[dict[str, Any]] = [{"date": day, "id": id} for day, id in pairs]
-    ordered = newest_first(items, dict)
+    ordered = [row.record for row in newest_first(map(Row, items))]
     assert sorted(map(str, ordered)) == sorted(map(str, items))
     for one, other in pairwise(ordered):
         assert one["date"] > other["date"] or (one["date"] == other["date"] and one["id"] <= other["id"])

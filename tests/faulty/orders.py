@@ -99,7 +99,7 @@ def _sorts(change: Any) -> Around:
 
 def _first_to_last(right: Any) -> Any:
     """The oldest comes first."""
-    return lambda items, record: right(items, record)[::-1]
+    return lambda rows: right(rows)[::-1]
 
 
 B, C, A = "billing", "credits", "accounts"

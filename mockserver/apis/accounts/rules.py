@@ -6,12 +6,14 @@ Dates are texts `YYYY-MM-DD`, so that text order is time order.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-Item = TypeVar("Item")
+if TYPE_CHECKING:
+    from mockserver.store import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Window:
         return self.first <= day <= self.last
 
 
+@lru_cache(maxsize=16)  # the same all day long
 def window(today: date, months: int) -> Window:
     """From the same day `months` ago to today, both included.
 
@@ -39,15 +42,13 @@ def months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def chosen(wanted: Collection[str]) -> Callable[[str], bool]:
-    """Whether a day lies in the month of one of the wanted days; no wanted day at all means any (accounts 7, S)."""
-    if not wanted:
-        return lambda day: True
-    months = frozenset(day[:7] for day in wanted)
-    return lambda day: day[:7] in months
+def within(rows: Iterable[Row], days: Window, wanted: Collection[str] = ()) -> list[Row]:
+    """The rows of these days, and of the months that the wanted days lie in, if there are any (accounts 7, S)."""
+    first, last, months = days.first, days.last, frozenset(day[:7] for day in wanted)
+    return [row for row in rows if first <= (day := row.record["date"]) <= last and (not months or day[:7] in months)]
 
 
-def newest_first(items: Iterable[Item], record: Callable[[Item], Mapping[str, Any]]) -> list[Item]:
-    """The items by the date of their records, the newest first, then by id (accounts 7, M)."""
-    by_id = sorted(items, key=lambda item: record(item)["id"])
-    return sorted(by_id, key=lambda item: record(item)["date"], reverse=True)
+def newest_first(rows: Iterable[Row]) -> list[Row]:
+    """The rows by the date of their records, the newest first, then by id (accounts 7, M)."""
+    by_id = sorted(rows, key=lambda row: row.record["id"])
+    return sorted(by_id, key=lambda row: row.record["date"], reverse=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mockserver import wire
-from mockserver.apis.accounts.rules import Window, chosen, newest_first, window
+from mockserver.apis.accounts.rules import Window, newest_first, window, within
 from mockserver.caches import ENCODED
 from mockserver.service import BrokenPromise
 
@@ -28,12 +28,12 @@ def shown(x: Exchange) -> Window:
 
 def summary(x: Exchange, account: Row) -> bytes:
     """The JSON of an account with its invoices and payments, found valid."""
-    days, is_wanted = shown(x), chosen(x.work.query["months"])
+    days, months = shown(x), x.work.query["months"]
     parts = [_encoded(x.service, account, "AccountDetail", PARTS)[:-1]]
     for name, entity in PARTS.items():
         rows = x.service.below(x.work, entity, "Account", account.record)
-        kept = (row for row in rows if row.record["date"] in days and is_wanted(row.record["date"]))
-        each = (_encoded(x.service, row, entity) for row in newest_first(kept, lambda row: row.record))
+        wanted = newest_first(within(rows, days, months))
+        each = [row.kept(entity) or _encoded(x.service, row, entity) for row in wanted]
         parts.append(b'"' + name.encode() + b'":[' + b",".join(each) + b"]")
     return b",".join(parts) + b"}"
 
