@@ -13,7 +13,7 @@ from mockserver.parameters import NOTHING
 from mockserver.sandboxes import Sandbox, Side
 from mockserver.service import Endpoint, Rows, Service
 from mockserver.store import Record, Row
-from mockserver.work import Upload, Work
+from mockserver.work import Leaving, Upload, Work
 from mockserver.world import SYSTEM, World
 from specs.tables import Capability, Operation
 
@@ -36,6 +36,7 @@ class Exchange:
         "file",
         "found",
         "headers",
+        "leaving",
         "media",
         "operation",
         "params",
@@ -81,6 +82,7 @@ class Exchange:
         self.file: Upload | None = None
         self.found: Rows | None = None
         self.content: bytes | None = None
+        self.leaving: Leaving | None = None
         self.body: Any = {}
         self.query = NO_QUERY
         self.refusal: Refusal | None = None
@@ -114,4 +116,4 @@ class Exchange:
                     work.realm = (value,)
                 else:
                     work.realm = ()
-        work.params = self.params
+        work.params, work.leaving = self.params, self.leaving

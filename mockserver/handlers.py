@@ -19,7 +19,7 @@ from mockserver.domain.errors import Conflict, Invalid, NotFound, Refusal
 from mockserver.paging import page
 from mockserver.reply import JSON, Reply
 from mockserver.service import BrokenPromise, Rows
-from mockserver.store import Record, Row
+from mockserver.store import Place, Record, Row
 from mockserver.views import View
 from mockserver.work import Upload, key_of
 from specs.tables import ALL, TableError
@@ -423,6 +423,27 @@ def _prepared(x: Exchange, file: Upload, portions: Generator[None, None, Any]) -
     x.file = replaced(file, ahead=ahead)
 
 
+def _prepare_removal(x: Exchange) -> Portions | None:
+    """Find what the operation's event will remove, where that is much."""
+    assert x.row is not None
+    entity, member = x.service.plugin.workflows.removals[x.operation.entity, x.operation.event or ""]
+    place = (entity, member, x.row.record["id"])
+    return _found_ahead(x, place) if x.world.layer.count(*place) >= lists.LONG else None
+
+
+def _found_ahead(x: Exchange, place: Place) -> Portions:
+    x.leaving = x.work.leaving = yield from x.work.leave(place)
+
+
+def _one_by_one(first: Preparer, then: Preparer) -> Preparer:
+    def prepare(x: Exchange) -> Portions:
+        for each in (first, then):
+            if (portions := each(x)) is not None:
+                yield from portions
+
+    return prepare
+
+
 PREPARERS: Mapping[str, Preparer] = {"list": _prepare_list, "upload": _prepare_upload}
 
 
@@ -456,5 +477,10 @@ def find(service: Any, operation_id: str) -> Callable[[Exchange], Reply]:
 
 def preparer(service: Any, operation_id: str) -> Preparer | None:
     """What works ahead of the handler of an operation, if anything does."""
-    does = service.api.operations[operation_id].does
-    return None if hasattr(service.plugin.handlers, operation_id) else PREPARERS.get(does)
+    operation = service.api.operations[operation_id]
+    if hasattr(service.plugin.handlers, operation_id):
+        return None
+    prepare = PREPARERS.get(operation.does)
+    if (operation.entity, operation.event) not in service.plugin.workflows.removals:
+        return prepare
+    return _prepare_removal if prepare is None else _one_by_one(prepare, _prepare_removal)

@@ -37,3 +37,21 @@ async def by_turns(work: Portions[T]) -> T:
             made: T = end.value
             return made
         await asyncio.sleep(0)
+
+
+def by_and_by(work: Portions[None]) -> None:
+    """Have work done while others have their turns; at once where there is no loop, and so nobody else."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        at_once(work)
+    else:
+        loop.call_soon(_go_on, loop, work)
+
+
+def _go_on(loop: asyncio.AbstractEventLoop, work: Portions[None]) -> None:
+    until = perf_counter() + LONGEST
+    for _ in work:
+        if perf_counter() >= until:
+            loop.call_soon(_go_on, loop, work)
+            return

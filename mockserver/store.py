@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from functools import cache
 from typing import Any
 
-from mockserver.buckets import Bucket
+from mockserver.buckets import PORTION, Bucket, left
+from mockserver.portions import Portions, at_once
 
 Record = Mapping[str, Any]
 Replaced = Mapping[str, Mapping[str, "Row | None"]]
@@ -223,39 +224,53 @@ class Layer:
         """Take over what a unit of work changed: its commit. What was there before."""
         return {entity: self._take(entity, rows, changes.batches.get(entity)) for entity, rows in changes.rows.items()}
 
-    def _take(self, entity: str, rows: Mapping[str, Row | None], batch: Batch | None) -> Mapping[str, Row | None]:
+    def _take(
+        self, entity: str, rows: Mapping[str, Row | None], batch: Batch | Removal | None
+    ) -> Mapping[str, Row | None]:
+        if isinstance(batch, Removal):
+            return self._clear(batch)
         if batch is not None and self._lacks(batch):
             return self._add(batch)
         if len(rows) >= MANY and not any(rows.values()):
-            return self._clear(entity, rows)
+            return self._clear(at_once(self.removal(entity, rows)))
         return {id: self.set(entity, id, row) for id, row in rows.items()}
 
-    def _clear(self, entity: str, ids: Mapping[str, Row | None]) -> Mapping[str, Row | None]:
-        """Forget many rows, as `set` would one after another."""
-        old, gone = {id: self.row(entity, id) for id in ids}, Sorting(entity, self.indexes)
-        for id, row in old.items():
-            if row is not None:
-                gone.sort(id, row.record)
-        own = self._rows.setdefault(entity, {})
-        if self.below is not None:
-            own.update(ids)
-        else:
-            for id in gone.ids:
-                del own[id]
-        for place, each in gone.buckets.items():
-            self._owned(place).clear(each)
-        return old
+    def removal(self, entity: str, ids: Iterable[str]) -> Portions[Removal]:
+        """What many rows can be removed with in next to no time, as long as nothing of their entity changes."""
+        made = Removal(entity, self.indexes)
+        for count, id in enumerate(ids):
+            made.add(id, self.row(entity, id))
+            if not count % PORTION:
+                yield
+        return made
 
-    def _lacks(self, batch: Batch) -> bool:
-        """Whether there is no row with any of the ids of a batch."""
+    def _clear(self, removal: Removal) -> Mapping[str, Row | None]:
+        """Forget many rows, as `set` would one after another."""
+        entity, own = removal.entity, self._rows.get(removal.entity, {})
+        if self.below is not None and self.below.has_any(entity, removal.gone):
+            own.update(removal.gone)
+        elif removal.ids:
+            own = {id: own[id] for id in left(list(own), removal.ids)}
+        self._rows[entity] = own
+        for place, ids in removal.buckets.items():
+            if ids:
+                self._owned(place).clear(ids)
+        return removal.rows
+
+    def has_any(self, entity: str, ids: Mapping[str, Any]) -> bool:
+        """Whether anything is remembered of any of these ids, if only that it was removed."""
         layer: Layer | None = self
         while layer is not None:
             # Both as views, so that it is the fewer that are looked for among the others.
-            if not layer._rows.get(batch.entity, {}).keys().isdisjoint(batch.rows.keys()):
-                # Such as were removed: a file that comes again makes charges with the ids of the old ones.
-                return all(self.row(batch.entity, id) is None for id in batch.ids)
+            if not layer._rows.get(entity, {}).keys().isdisjoint(ids.keys()):
+                return True
             layer = layer.below
-        return True
+        return False
+
+    def _lacks(self, batch: Batch) -> bool:
+        """Whether there is no row with any of the ids of a batch."""
+        # What is remembered may be that they were removed: a file that comes again makes charges with the old ids.
+        return not self.has_any(batch.entity, batch.rows) or all(self.row(batch.entity, id) is None for id in batch.ids)
 
     def _add(self, batch: Batch) -> Mapping[str, None]:
         """Take over many rows, all of which are new, as `set` would one after another."""
@@ -272,7 +287,7 @@ class Layer:
     def set(self, entity: str, id: str, row: Row | None) -> Row | None:
         """Store a version as it is, or forget it. What was there before."""
         old = self.row(entity, id)
-        if self.below is None and row is None:
+        if row is None and (self.below is None or self.below.row(entity, id) is None):
             self._rows.get(entity, {}).pop(id, None)
         else:
             self._rows.setdefault(entity, {})[id] = row
@@ -357,6 +372,27 @@ class Batch(Sorting):
         self.sort(id, record)
 
 
+class Removal(Sorting):
+    """Many rows of one entity that are to go, sorted ahead as those of a batch.
+
+    rows: as they are; gone: their ids, as changes tell them
+    """
+
+    __slots__ = ("gone", "rows")
+
+    def __init__(self, entity: str, indexes: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(entity, indexes)
+        self.rows: dict[str, Row | None] = {}
+        self.gone: dict[str, Row | None] = {}
+
+    def add(self, id: str, row: Row | None) -> None:
+        """Take in a row, or that there is none with this id."""
+        self.rows[id] = row
+        if row is not None:
+            self.gone[id] = None
+            self.sort(id, row.record)
+
+
 class _Sorted:
     """Where the last row of a batch belongs by one index: what its path begins at, and the ids of that bucket."""
 
@@ -397,8 +433,8 @@ class Changes:
         self.below = below
         self.rows: dict[str, dict[str, Row | None]] = {}
         """By entity and id: the new version, or None of what is removed"""
-        self.batches: dict[str, Batch] = {}
-        """By entity, where its rows are those of a batch and nothing else"""
+        self.batches: dict[str, Batch | Removal] = {}
+        """By entity, where its rows are those of a batch, or of a removal, and nothing else"""
 
     @property
     def indexes(self) -> Mapping[str, Sequence[str]]:
@@ -433,8 +469,14 @@ class Changes:
         self._own(entity)
         self.rows.setdefault(entity, {})[id] = None
 
-    def clear(self, entity: str, path: str, value: Any) -> Collection[str]:
-        """Forget the rows whose indexed member `path` equals `value`; their ids."""
+    def clear(self, entity: str, path: str, value: Any, removal: Removal | None = None) -> Collection[str]:
+        """Forget the rows whose indexed member `path` equals `value`; their ids.
+
+        removal: what was made of just these rows ahead, none of which has changed since
+        """
+        if removal is not None and entity not in self.rows:
+            self.rows[entity], self.batches[entity] = removal.gone, removal
+            return removal.gone.keys()
         if self._own(entity):
             ids: Iterable[str] = [row.record["id"] for row in self.where(entity, path, value)]
         else:

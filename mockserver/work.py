@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from mockserver import ids, wire
 from mockserver.domain.errors import Invalid, NotFound
 from mockserver.domain.machine import state_of, transition
-from mockserver.store import Batch, Changes, Record, Row
+from mockserver.portions import Portions
+from mockserver.store import Batch, Changes, Place, Record, Removal, Row
 
 if TYPE_CHECKING:
     from mockserver.world import World
@@ -40,6 +41,22 @@ class Upload:
     ahead: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Rows that an event will remove, found ahead of it.
+
+    since: how many commits there were when they were looked for
+    """
+
+    place: Place
+    since: int
+    removal: Removal
+
+    def of(self, world: World, place: Place) -> Removal | None:
+        """What removes the rows at a place; None where it is not made of those that are there now."""
+        return self.removal if place == self.place and world.is_as(self.since, (place[0],)) else None
+
+
 class Workflows:
     """What an API's events and jobs do, beside what its tables say; filled by the decorators below.
 
@@ -54,6 +71,7 @@ class Workflows:
         self.makers: dict[str, Maker] = {}
         self.loaders: dict[str, Loader] = {}
         self.preparers: dict[str, Preparer] = {}
+        self.removals: dict[tuple[str, str], tuple[str, str]] = {}
 
     def maker(self, entity: str) -> Callable[[Maker], Maker]:
         """Makes and stores a new record out of `work.body` (does: create, sync). Raises Invalid."""
@@ -84,6 +102,13 @@ class Workflows:
             return function
 
         return register
+
+    def removes(self, entity: str, *events: str, rows: tuple[str, str]) -> None:
+        """Say that events `clear` what may be many rows, so that they are found ahead, while others are answered.
+
+        rows: their entity, and the member of them that names the record
+        """
+        self.removals.update({(entity, event): rows for event in events})
 
     def guard(self, entity: str, *events: str) -> Callable[[Effect], Effect]:
         """What must hold before the event moves the record (as it is then); it raises Conflict or Invalid."""
@@ -143,6 +168,8 @@ class Work:
         """What rows are told own by: the actor's account, or what access.yaml calls the scope"""
         self.prepared: Any = None
         """What was worked out ahead for a job that this unit starts; the world has it once this is kept"""
+        self.leaving: Leaving | None = None
+        """What `clear` is about to be asked to forget, found ahead"""
         self._now: str | None = None
         self._waits = False
 
@@ -243,7 +270,15 @@ class Work:
 
     def clear(self, entity: str, path: str, value: str) -> None:
         """Forget the records whose indexed member equals `value`, as `remove` forgets one."""
-        self._call_off(entity, self.layer.clear(entity, path, value))
+        leaving = self.leaving
+        removal = None if leaving is None else leaving.of(self.world, (entity, path, value))
+        self._call_off(entity, self.layer.clear(entity, path, value, removal))
+
+    def leave(self, place: Place) -> Portions[Leaving]:
+        """Find ahead, a portion at a time, what `clear` will be asked to forget."""
+        since = self.world.commits
+        found = yield from self.world.layer.removal(place[0], self.world.layer.bucket(place).listed)
+        return Leaving(place, since, found)
 
     def _call_off(self, entity: str, ids: Collection[str]) -> None:
         machine = self.api.machines.get(entity)

@@ -12,12 +12,15 @@ from typing import Any
 
 from mockserver.clock import Clock
 from mockserver.domain.errors import Refusal
-from mockserver.store import Changes, Layer, Record, Replaced
+from mockserver.portions import Portions, by_and_by
+from mockserver.store import Changes, Layer, Record, Replaced, Row
 from mockserver.work import Actor, Work, Workflows
 from specs.tables import Api
 
 SYSTEM = Actor(ref={"id": "USR-0000-0000", "name": "System"}, role="system", account="")
 """The author of automatic events (billing b.12)."""
+PORTION = 1_000
+"""Rows that are forgotten before others have their turns"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class World:
         replaced = self.layer.absorb(changes)
         self._touched.update(dict.fromkeys(changes.rows, self.commits + 1))
         if ticks:
+            _let_go(self.replaced)
             self.replaced = replaced
             self.clock.tick()
 
@@ -243,3 +247,16 @@ class World:
         code = f"{subject['id'][:3]}:0002"
         message = str(failure) if isinstance(failure, Refusal) else f"{job['job']} failed."
         work.fire(job["entity"], {**subject, "error": {"id": code, "code": code, "message": message}}, job["otherwise"])
+
+
+def _let_go(replaced: Replaced) -> None:
+    """Forget rows that nobody sees any more; of many a portion at a time, since giving back memory takes long."""
+    many = [rows for rows in replaced.values() if isinstance(rows, dict) and len(rows) >= PORTION]
+    if many:
+        by_and_by(_forgotten([row for rows in many for row in rows.values()]))
+
+
+def _forgotten(rows: list[Row | None]) -> Portions[None]:
+    while rows:
+        del rows[-PORTION:]
+        yield

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mockserver.apis.accounts.boleto import barcode, due, typed
 from mockserver.apis.accounts.lines import MOST, by_site, lines
-from mockserver.apis.accounts.rules import Window, months_before, newest_first, window, within
+from mockserver.apis.accounts.rules import Window, months_before, window
+from mockserver.apis.accounts.summaries import newest_first, within
 from mockserver.store import Row
 
 DAYS = st.dates(date(1971, 1, 1), date(2199, 12, 31))

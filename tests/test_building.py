@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 
-from mockserver import MockServer, wire
+from mockserver import MockServer, lists, store, wire
 from mockserver.apis.billing import WORKFLOWS, charge_files, recall
 from mockserver.apis.billing.building import Ahead
 from mockserver.domain.errors import Invalid, NoSuchTransition
@@ -247,25 +247,67 @@ def test_a_long_file_comes_in_short_portions(kind: charge_files.Kind) -> None:
     assert max(map(len, portions)) < 300
 
 
+async def beside(app: MockServer, long: Callable[[httpx.AsyncClient], Any], others: Callable[[int], str]) -> list[int]:
+    """The statuses of reads that are answered while a long call is, and at last of that. others: the n-th one's path"""
+    transport, headers = httpx.ASGITransport(app=app), {"Authorization": f"Bearer {app.token('vendor')}"}
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://test{BASE}", headers=headers) as client:
+        under_way, answered = asyncio.create_task(long(client)), list[int]()
+        while not under_way.done():
+            answered.append((await client.get(others(len(answered)))).status_code)
+            await asyncio.sleep(0)
+        return [*answered, under_way.result().status_code]
+
+
 def test_others_are_answered_while_a_file_is_read(app: MockServer) -> None:
     content = charge_files.write_jsonl([line()] * 2_000)
 
-    async def both() -> list[int]:
-        transport, token = httpx.ASGITransport(app=app), app.token("vendor")
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://test{BASE}", headers=headers) as client:
-            file = {"file": ("march.jsonl", content, "application/jsonl")}
-            uploading = asyncio.create_task(client.post(f"/journals/{JOURNAL}/upload", files=file))
-            answered = []
-            while not uploading.done():
-                answered.append((await client.get("/journals?limit=1")).status_code)
-                await asyncio.sleep(0)
-            assert uploading.result().status_code == 200
-            return answered
+    file = {"file": ("march.jsonl", content, "application/jsonl")}
 
-    answered = asyncio.run(both())
+    async def long(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(f"/journals/{JOURNAL}/upload", files=file)
+
+    answered = asyncio.run(beside(app, long, lambda count: "/journals?limit=1"))
     assert len(answered) > 10
     assert set(answered) == {200}
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["a file that comes again", "the journal's end"])
+def test_others_are_answered_while_what_leaves_is_found(
+    app: MockServer, vendor: Client, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LONG", 100)
+    vendor.upload(f"/journals/{JOURNAL}/upload", charge_files.write_jsonl([line()] * 1_000))
+    assert vendor.get(f"/journals/{JOURNAL}").json["upload"]["total"] == 1_000
+    monkeypatch.setattr(store, "PORTION", 20)
+    file = {"file": ("march.jsonl", charge_files.write_jsonl([line()]), "application/jsonl")}
+
+    async def long(client: httpx.AsyncClient) -> httpx.Response:
+        path = f"/journals/{JOURNAL}"
+        return await (client.post(f"{path}/upload", files=file) if again else client.delete(path))
+
+    *answered, status = asyncio.run(beside(app, long, lambda count: "/journals?limit=1"))
+    assert (status, set(answered)) == (200 if again else 204, {200})
+    assert len(answered) > 10
+    vendor.get("/journals?limit=1")
+    assert app.world.layer.count("Charge", "journal.id", JOURNAL) == (1 if again else 0)
+
+
+def test_what_comes_while_what_leaves_is_found_leaves_too(
+    app: MockServer, vendor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LONG", 100)
+    vendor.upload(f"/journals/{JOURNAL}/upload", charge_files.write_jsonl([line()] * 200))
+    vendor.get(f"/journals/{JOURNAL}")
+    monkeypatch.setattr(store, "PORTION", 20)
+
+    def meanwhile(count: int) -> str:
+        if count == 2:
+            vendor.upload(f"/journals/{JOURNAL}/upload", charge_files.write_jsonl([line()] * 300))
+        return f"/journals/{JOURNAL}"
+
+    *answered, status = asyncio.run(beside(app, lambda client: client.delete(f"/journals/{JOURNAL}"), meanwhile))
+    assert (status, len(answered) > 3) == (204, True)
+    assert app.world.layer.count("Charge", "journal.id", JOURNAL) == 0
 
 
 def test_in_a_process_that_is_not_the_servers_own_nothing_is_kept_from_the_collector(vendor: Client) -> None:

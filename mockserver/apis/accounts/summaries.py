@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mockserver import wire
-from mockserver.apis.accounts.rules import Window, newest_first, window, within
+from mockserver.apis.accounts.rules import Window, window
 from mockserver.caches import ENCODED
 from mockserver.service import BrokenPromise
 
@@ -36,6 +36,18 @@ def summary(x: Exchange, account: Row) -> bytes:
         each = [row.kept(entity) or _encoded(x.service, row, entity) for row in wanted]
         parts.append(b'"' + name.encode() + b'":[' + b",".join(each) + b"]")
     return b",".join(parts) + b"}"
+
+
+def within(rows: Iterable[Row], days: Window, wanted: Collection[str] = ()) -> list[Row]:
+    """The rows of these days, and of the months that the wanted days lie in, if there are any (accounts 7, S)."""
+    first, last, months = days.first, days.last, frozenset(day[:7] for day in wanted)
+    return [row for row in rows if first <= (day := row.record["date"]) <= last and (not months or day[:7] in months)]
+
+
+def newest_first(rows: Iterable[Row]) -> list[Row]:
+    """The rows by the date of their records, the newest first, then by id (accounts 7, M)."""
+    by_id = sorted(rows, key=lambda row: row.record["id"])
+    return sorted(by_id, key=lambda row: row.record["date"], reverse=True)
 
 
 def _encoded(service: Service, row: Row, schema: str, without: Mapping[str, str] | Sequence[str] = ()) -> bytes:

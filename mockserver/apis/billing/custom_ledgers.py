@@ -18,6 +18,8 @@ from mockserver.work import Upload, Work
 
 STEP = 10
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CHARGES = ("Charge", "customLedger.id")
+WORKFLOWS.removes("CustomLedger", "upload", "delete", rows=CHARGES)
 GENERIC = ("", "application/octet-stream", "binary/octet-stream", "*/*")
 # column of the file -> where the charge keeps it
 ATTRIBUTES = ("documentNumber", "orderType", "externalDocumentNo", "externalDocumentNo2", "yourReference")
@@ -82,7 +84,7 @@ def load(work: Work, ledger: Record, upload: Upload) -> Record:
 
 def discard_charges(work: Work, id: str) -> None:
     """Remove every charge of a custom ledger."""
-    work.clear("Charge", "customLedger.id", id)
+    work.clear(*CHARGES, id)
 
 
 @WORKFLOWS.job("validateCustomLedger")

@@ -23,6 +23,8 @@ MEDIA = {
     "csv": "text/csv",
 }
 TEXTS = ("description", "notes", "dueDate")
+CHARGES = ("Charge", "journal.id")
+WORKFLOWS.removes("Journal", "upload", "regenerate", "delete", rows=CHARGES)
 
 
 @WORKFLOWS.maker("Journal")
@@ -90,7 +92,7 @@ def emptied(work: Work, journal: Record) -> dict[str, Any]:
 
 def discard_charges(work: Work, id: str) -> None:
     """Remove every charge of a journal."""
-    work.clear("Charge", "journal.id", id)
+    work.clear(*CHARGES, id)
 
 
 @WORKFLOWS.job("validateJournal")
