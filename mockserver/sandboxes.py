@@ -117,6 +117,12 @@ class Sandbox:
         self.faults.reset(seed=first.seed, clock=first.clock)
         self.journal.clear()
 
+    def end(self) -> None:
+        """Let go of everything: nobody will come here again, and whom a fault delays waits no longer."""
+        self.faults.clear()
+        for world in self.worlds.values():
+            world.end()
+
     def token(self, name: str) -> str:
         """The token of a caller by name, which leads here. KeyError lists who there is."""
         for cast in self.base.callers.values():
@@ -199,7 +205,7 @@ class Sandboxes:
         if not self.limits.most:
             raise Conflict("this server has no sandboxes beside the default one; start it with --sandboxes 100.")
         while len(self._named) >= self.limits.most:
-            self._named.popitem(last=False)
+            self._named.popitem(last=False)[1].end()
         made = self._named[name] = Sandbox(name, base or self.base, self._services, journal=self.limits.calls)
         made.used = self._elapsed()
         return made
@@ -208,13 +214,13 @@ class Sandboxes:
         """Forget a sandbox and all that was done in it. Raises NotFound, Conflict for the default one."""
         if self.find(name) is self.default:
             raise Conflict("the default sandbox stays; reset it instead.")
-        self._named.pop(name).faults.clear()  # whose calls wait no longer
+        self._named.pop(name).end()
 
     def clear(self) -> int:
         """Forget all but the default one; how many there were."""
         count = len(self._named)
         for each in self._named.values():
-            each.faults.clear()
+            each.end()
         self._named.clear()
         return count
 
@@ -224,7 +230,7 @@ class Sandboxes:
             return
         oldest = self._elapsed() - self.limits.rest
         while self._named and next(iter(self._named.values())).used < oldest:
-            self._named.popitem(last=False)
+            self._named.popitem(last=False)[1].end()
 
 
 def check(name: str) -> None:

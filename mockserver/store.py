@@ -163,6 +163,11 @@ class Layer:
             bucket = self._buckets[place] = Bucket(self.below.bucket(place) if self.below is not None else ())
         return bucket
 
+    @property
+    def own(self) -> Replaced:
+        """What this layer itself holds, by entity and id: a row, or None of what is removed."""
+        return self._rows
+
     def changed(self) -> Iterator[tuple[str, str, Row | None]]:
         """(entity, id, row or None if removed) of everything this layer holds."""
         for entity, rows in self._rows.items():

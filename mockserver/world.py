@@ -135,6 +135,7 @@ class World:
 
     def restore(self, held: Held) -> None:
         """Become as the world was when it was held."""
+        self.end()
         self.layer = Layer(held.layer.indexes, held.layer)
         self.replaced, self.prepared = {}, None
         self.refusals, self.processing = held.refusals, held.processing
@@ -142,6 +143,11 @@ class World:
         self.turns += 1
         self._touched, self._turned = {}, self.commits
         self.waiting = next(self.jobs(), None) is not None
+
+    def end(self) -> None:
+        """Let go of what happened since the world was last held: nobody will ask for it again."""
+        _let_go(self.replaced)
+        _let_go(self.layer.own)
 
     @property
     def changes(self) -> int:

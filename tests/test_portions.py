@@ -45,7 +45,10 @@ def test_in_a_loop_others_have_their_turns_between_two_portions(monkeypatch: pyt
     assert asyncio.run(turns()) == [0, 1, 2, 3, 4]
 
 
-def test_many_rows_that_nobody_sees_any_more_are_forgotten_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ends", ["by another change", "by a reset"])
+def test_many_rows_that_nobody_sees_any_more_are_forgotten_a_portion_at_a_time(
+    ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(portions, "LONGEST", 0)
     monkeypatch.setattr(world, "PORTION", 10)
     place = World(seed=1, clock=Clock(datetime.now(UTC)), indexes={}, api=tables.load("billing"), workflows=Workflows())
@@ -65,9 +68,13 @@ def test_many_rows_that_nobody_sees_any_more_are_forgotten_a_portion_at_a_time(m
 
     async def turns() -> list[int]:
         old = change("old", 100)
-        change("new", 100)  # a stale reading would still show the old ones
+        if ends == "by another change":
+            change("new", 100)  # a stale reading would still show the old ones
         alive = [sum(each() is not None for each in old)]
-        change("newest", 1)
+        if ends == "by another change":
+            change("newest", 1)
+        else:
+            place.reset()
         while alive[-1]:
             await asyncio.sleep(0)
             alive.append(sum(each() is not None for each in old))

@@ -343,6 +343,7 @@ def _beside(size: int) -> Iterator[Verdict]:
 
         _noticed("nothing", target, reading, lambda: time.sleep(IDLE))
         yield _verdict(f"an upload of {size:,} lines", _noticed("the upload", target, reading, upload))
+        yield _verdict("the same upload again", _noticed("the upload again", target, reading, upload))
         yield _verdict(f"scans of {size:,} charges", _noticed("the scans", target, reading, scan))
     print()
 
