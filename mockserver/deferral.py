@@ -18,13 +18,18 @@ from typing import Any
 
 
 class _Member:
-    """A class or function of a module, imported when it is called."""
+    """A class or function of a module, imported when it is called or asked for something of its own."""
 
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the module's own
         return self.found()(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever it has
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.found(), name)
 
     def found(self) -> Any:  # Any: whatever it is
         return getattr(import_module(self._module), self._name)
@@ -76,8 +81,9 @@ def deferral(*names: str) -> Iterator[None]:
                 package, _, member = name.rpartition(".")
                 if package and getattr(sys.modules[package], member, None) is found:
                     delattr(sys.modules[package], member)
-                if package:
+                while package:
                     _hand_on(sys.modules[package])
+                    package = package.rpartition(".")[0]
 
 
 def _hand_on(package: ModuleType) -> None:

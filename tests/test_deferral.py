@@ -78,6 +78,37 @@ except OSError as error:
     assert run(program) == "requests.exceptions ConnectionError"
 
 
+def test_connexion_s_flask_is_put_off_and_a_flask_that_is_there_may_derive_from_what_was(tmp_path: Path) -> None:
+    (tmp_path / "flask.py").write_text("import jinja2, werkzeug\nclass Loader(jinja2.BaseLoader): ...\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import mockserver.app
+print("flask" in sys.modules)
+import flask
+print(flask.Loader.__base__.__name__)
+"""
+    assert run(program).splitlines() == ["False", "BaseLoader"]
+
+
+def test_what_a_package_hands_on_from_two_levels_below_is_the_thing_itself(tmp_path: Path) -> None:
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "late.py").write_text("class Late:\n    name = 'late'\n")
+    (inner / "__init__.py").write_text("from outer.inner.late import Late\n")
+    (tmp_path / "outer" / "__init__.py").write_text("from outer.inner.late import Late\nAlias = Late\n")
+    (tmp_path / "user.py").write_text("from outer.inner.late import Late\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mockserver.deferral import deferral
+with deferral("outer.inner.late"):
+    import outer, user
+print("outer.inner.late" in sys.modules, user.Late.name, type(outer.Alias).__name__, outer.inner.Late is outer.Late)
+"""
+    assert run(program) == "False late type True"
+
+
 def test_an_import_that_fails_leaves_no_stand_in() -> None:
     program = """
 import sys
