@@ -17,7 +17,7 @@ from mockserver.deferral import deferral
 with (
     warnings.catch_warnings(),
     deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
-    deferral("werkzeug.serving", "werkzeug.test"),
+    deferral("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
     # Flask, where it is installed, would derive classes of its own from what is put off.
     deferral("connexion.apps.flask", "connexion.frameworks.flask"),
 ):

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LATER = (
     *("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
-    *("werkzeug.serving", "werkzeug.test"),
+    *("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
 )
 UNUSED = (*LATER, "faker", "rich")
 
