@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from mockserver.rql import Query
+from mockserver.rql.query import Query
 
 Row = TypeVar("Row")
 

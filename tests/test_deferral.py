@@ -13,7 +13,7 @@ LATER = (
     *("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
     *("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
 )
-UNUSED = (*LATER, "faker", "rich")
+UNUSED = (*LATER, "faker", "rich", "mockserver.rql.syntax")
 
 
 def run(program: str) -> str:
