@@ -96,7 +96,9 @@ def test_what_a_package_hands_on_from_two_levels_below_is_the_thing_itself(tmp_p
     inner.mkdir(parents=True)
     (inner / "late.py").write_text("class Late:\n    name = 'late'\n")
     (inner / "__init__.py").write_text("from outer.inner.late import Late\n")
-    (tmp_path / "outer" / "__init__.py").write_text("from outer.inner.late import Late\nAlias = Late\n")
+    (tmp_path / "outer" / "__init__.py").write_text(
+        "from outer.inner.late import Late\nAlias = Late\ndef __getattr__(name):\n    return name.upper()\n"
+    )
     (tmp_path / "user.py").write_text("from outer.inner.late import Late\n")
     program = f"""
 import sys
@@ -105,8 +107,17 @@ from mockserver.deferral import deferral
 with deferral("outer.inner.late"):
     import outer, user
 print("outer.inner.late" in sys.modules, user.Late.name, type(outer.Alias).__name__, outer.inner.Late is outer.Late)
+print(outer.other)
 """
-    assert run(program) == "False late type True"
+    assert run(program).splitlines() == ["False late type True", "OTHER"]
+
+
+def test_a_module_is_a_member_of_its_package_without_being_imported_once_more() -> None:
+    program = """
+import mockserver.app, werkzeug
+print(werkzeug.wrappers.Request.__module__, werkzeug.wsgi.__name__)
+"""
+    assert run(program) == "werkzeug.wrappers.request werkzeug.wsgi"
 
 
 def test_an_import_that_fails_leaves_no_stand_in() -> None:
