@@ -18,6 +18,7 @@ with (
     warnings.catch_warnings(),
     deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
     deferral("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
+    deferral("asgiref.sync", "html", "http.client", "urllib.request"),
     # Flask, where it is installed, would derive classes of its own from what is put off.
     deferral("connexion.apps.flask", "connexion.frameworks.flask"),
 ):

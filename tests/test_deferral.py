@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 LATER = (
     *("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
     *("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
+    *("asgiref.sync", "html", "http.client", "urllib.request"),
 )
 UNUSED = (*LATER, "faker", "rich", "mockserver.rql.syntax")
 
@@ -64,6 +65,20 @@ with app.test_client() as client:
     print(client.get("/__mock__/clock").status_code, type(client).__module__)
 """
     assert run(program) == "200 starlette.testclient"
+
+
+def test_what_was_put_off_of_the_standard_library_is_there_for_who_asks() -> None:
+    program = """
+import http, urllib, mockserver.app
+from starlette.exceptions import HTTPException
+from starlette.middleware import errors
+from unittest import mock
+print(HTTPException(404).detail, urllib.request.url2pathname("a%20b"), errors.html.escape("<"))
+with mock.patch("http.client.HTTPConnection") as other:
+    import http.client
+    print(http.client.HTTPConnection is other)
+"""
+    assert run(program).splitlines() == ["Not Found a b &lt;", "True"]
 
 
 def test_what_connexion_reads_from_elsewhere_is_still_asked_for() -> None:
