@@ -27,9 +27,10 @@ class _Member:
         return self.found()(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever it has
-        if name.startswith("__"):
+        found = None if name.startswith("__") else self.found()
+        if found is None or isinstance(found, _Member):  # which is put off still
             raise AttributeError(name)
-        return getattr(self.found(), name)
+        return getattr(found, name)
 
     def found(self) -> Any:  # Any: whatever it is
         return getattr(import_module(self._module), self._name)
@@ -83,7 +84,8 @@ def deferral(*names: str) -> Iterator[None]:
                 del sys.modules[name]
                 package = name
                 while package := package.rpartition(".")[0]:
-                    _hand_on(sys.modules[package])
+                    if package in sys.modules:  # it may have failed
+                        _hand_on(sys.modules[package])
 
 
 def _hand_on(package: ModuleType) -> None:

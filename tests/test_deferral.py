@@ -148,6 +148,29 @@ except ModuleNotFoundError as missing:
     assert run(program) == "nowhere_at_all False 0"
 
 
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("import broken.late, nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("from broken.late import Late; Late.name", "AttributeError: name"),
+    ],
+)
+def test_a_package_that_fails_says_why(text: str, error: str, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").write_text(text)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mockserver.deferral import deferral
+try:
+    with deferral("broken.late"):
+        import broken
+except Exception as error:
+    print(f"{{type(error).__name__}}: {{error}}", "broken.late" in sys.modules)
+"""
+    assert run(program) == f"{error} False"
+
+
 def test_nothing_is_put_off_where_another_thread_could_meet_a_stand_in() -> None:
     program = """
 import sys, threading
