@@ -17,7 +17,10 @@ from mockserver.deferral import deferral
 with (
     warnings.catch_warnings(),
     deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
-    deferral("werkzeug.serving", "werkzeug.test"),
+    deferral("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
+    deferral("asgiref.sync", "html", "http.client", "urllib.request"),
+    # Flask, where it is installed, would derive classes of its own from what is put off.
+    deferral("connexion.apps.flask", "connexion.frameworks.flask"),
 ):
     # Connexion imports a name of jsonschema's that is deprecated; nobody here uses it.
     warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ there are:
   Of the bytes that were sent, `ENCODED` bounds how many are kept in all.
 - what was made of an uploaded file ahead of the job that keeps it (`World.prepared`): of one file a world, until that
   job; stale once any record of an entity changes of which one was looked at, or what charges show of their journal.
+  The rows of a custom ledger's file follow from that alone.
 - views, shapes, validators and readers of a service, and how it words refusals: one an entity, role and operation,
   made of tables that nothing changes while a server runs.
 - the worlds of `BASES` scenarios beside the server's own (`app.py`), which nothing changes either.

@@ -1,8 +1,8 @@
 """Modules whose import is put off: Connexion imports clients and templates that a server never needs.
 
 They take a third of the start. While `deferral` lasts, whoever imports one of them finds a stand-in, whose members are
-looked up in the module itself once they are used; afterwards every import finds the module, and a package that hands on
-members of it hands on its own.
+looked up in the module itself once they are used; afterwards every import finds the module, and a package that has it,
+or hands on members of it, has the true ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class _Member:
-    """A class or function of a module, imported when it is called."""
+    """A class or function of a module, imported when it is called or asked for something of its own."""
 
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
@@ -26,12 +26,21 @@ class _Member:
     def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the module's own
         return self.found()(*arguments, **options)
 
+    def __getattr__(self, name: str) -> Any:  # Any: whatever it has
+        found = None if name.startswith("__") else self.found()
+        if found is None or isinstance(found, _Member):  # which is put off still
+            raise AttributeError(name)
+        return getattr(found, name)
+
     def found(self) -> Any:  # Any: whatever it is
         return getattr(import_module(self._module), self._name)
 
 
 class _StandIn(ModuleType):
     """Is there in a module's place as long as none of its members is used."""
+
+    def found(self) -> ModuleType:
+        return import_module(self.__name__)
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the module has
         if name.startswith("__"):
@@ -71,26 +80,28 @@ def deferral(*names: str) -> Iterator[None]:
     finally:
         sys.meta_path.remove(finder)
         for name in names:
-            if isinstance(found := sys.modules.get(name), _StandIn):
+            if isinstance(sys.modules.get(name), _StandIn):
                 del sys.modules[name]
-                package, _, member = name.rpartition(".")
-                if package and getattr(sys.modules[package], member, None) is found:
-                    delattr(sys.modules[package], member)
-                if package:
-                    _hand_on(sys.modules[package])
+                package = name
+                while package := package.rpartition(".")[0]:
+                    if package in sys.modules:  # it may have failed
+                        _hand_on(sys.modules[package])
 
 
 def _hand_on(package: ModuleType) -> None:
     """Have a package look up what it took from stand-ins when it is asked for it: others may want to derive from it."""
-    taken = {name: member for name, member in vars(package).items() if isinstance(member, _Member)}
-    if not taken or hasattr(package, "__getattr__"):
+    taken = {name: member for name, member in vars(package).items() if isinstance(member, _Member | _StandIn)}
+    if not taken:
         return
+    others = vars(package).get("__getattr__")
 
     def find(name: str) -> Any:  # Any: whatever the package has
-        if name not in taken:
-            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
-        setattr(package, name, taken[name].found())
-        return getattr(package, name)
+        if name in taken:
+            setattr(package, name, taken[name].found())
+            return getattr(package, name)
+        if others is not None:
+            return others(name)
+        raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
 
     for name in taken:
         delattr(package, name)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from mockserver import rql
 from mockserver.auth import Caller, Cast
 from mockserver.domain.errors import Refusal
 from mockserver.parameters import NOTHING
+from mockserver.rql.query import Query
 from mockserver.sandboxes import Sandbox, Side
 from mockserver.service import Endpoint, Rows, Service
 from mockserver.store import Record, Row
@@ -19,7 +19,7 @@ from specs.tables import Capability, Operation
 
 Scope = MutableMapping[str, Any]
 
-NO_QUERY = rql.Query()
+NO_QUERY = Query()
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from mockserver import bodies, negotiation, rql
+from mockserver import bodies, negotiation
 from mockserver.auth import EVERYWHERE
 from mockserver.domain.errors import Forbidden, Invalid, NotAcceptable, OutOfScope, Unauthenticated, UnsupportedMedia
 from mockserver.exchange import NO_QUERY, Exchange
 from mockserver.handlers import dense
 from mockserver.reply import JSON
+from mockserver.rql.query import Query
 from mockserver.service import Endpoint, Service
 from mockserver.work import Upload
 from specs.permissions import suffices
@@ -127,10 +128,10 @@ def query(x: Exchange) -> None:
         parameters.read_path(x.params)
     x.said = found = parameters.query(raw)
     if x.operation.does == "list":
-        x.query = rql.Query(offset=found.get(paging["offset"]), limit=found.get(paging["limit"]))
+        x.query = Query(offset=found.get(paging["offset"]), limit=found.get(paging["limit"]))
 
 
-def _rql(x: Exchange, raw: bytes) -> rql.Query:
+def _rql(x: Exchange, raw: bytes) -> Query:
     if not raw:
         return NO_QUERY
     if x.operation.method != "GET":
@@ -141,7 +142,10 @@ def _rql(x: Exchange, raw: bytes) -> rql.Query:
                 "the query string is not UTF-8.", {"query": ["Not UTF-8."]}, title=bodies.UNREADABLE
             ) from None
         return NO_QUERY
-    return rql.parse(raw)
+    # Imported when the first query comes.
+    from mockserver.rql.reading import parse
+
+    return parse(raw)
 
 
 def body(x: Exchange, content: bytes | bodies.Form | None) -> None:

@@ -15,12 +15,14 @@ from mockserver.buckets import PORTION, Ordered, in_order
 from mockserver.listings import Listing, Picked
 from mockserver.paging import Pagination, span
 from mockserver.reply import JSON
-from mockserver.rql import Compiled, Expand, Key, Record, Term, compiled, keys, sieve, terms
 from mockserver.service import Rows
 from mockserver.store import Row, at
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange
+    from mockserver.rql.code import Compiled, Expand, Record
+    from mockserver.rql.filtering import Term
+    from mockserver.rql.ordering import Key
 
 MANY = 500
 """From so many rows on what a query names is looked up"""
@@ -76,6 +78,10 @@ def _found(x: Exchange, rows: Rows) -> Found:
     service, query = x.service, x.query
     if query.filter is None and not query.order:
         return rows
+    # Imported when the first query comes.
+    from mockserver.rql.filtering import compiled, sieve, terms
+    from mockserver.rql.ordering import keys
+
     entity = x.operation.entity
     shape, hidden = service.shape(entity), service.hidden(entity, x.role)
     expand = _once(service.expand(x.work, x.role))

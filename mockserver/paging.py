@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, TypeVar
 
-from mockserver.rql import Query
+from mockserver.rql.query import Query
 
 Row = TypeVar("Row")
 

@@ -16,7 +16,7 @@ from mockserver.domain.errors import NotFound
 from mockserver.listings import Listing, Slices
 from mockserver.parameters import Parameters
 from mockserver.problems import Problems
-from mockserver.rql import Pick
+from mockserver.rql.query import Pick
 from mockserver.store import EVERY, Place, Record, Row, at
 from mockserver.validators import Validators
 from mockserver.views import View

@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mockserver.rql import Expand, Pick, Record
 from mockserver.rql.selection import Choice, choices
 from mockserver.wire import number
 from specs.shapes import Property, referred
+
+if TYPE_CHECKING:
+    from mockserver.rql.code import Expand, Record
+    from mockserver.rql.query import Pick
 
 Veil = Mapping[str, Any]
 """Hidden paths as a tree: name -> None where the name is hidden, else the veil of what lies below it."""

@@ -371,6 +371,8 @@ def read(path: Path) -> Any:
         raise TableError(f"{_place(path)}: a folder, not a file.") from None
     except PermissionError:
         raise TableError(f"{_place(path)}: may not be read; mend its permissions.") from None
+    except RecursionError:
+        raise TableError(f"{_place(path)}: holds itself through its aliases, or is nested too deep.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
@@ -383,11 +385,20 @@ def _loader() -> Any:
     """The loader of PyYAML that takes nothing but plain values; a name that stands twice in one mapping is refused."""
     import yaml
 
+    text, sequence, mapping = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # either, as the machine has it
         def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
             # Most of what there is, and what PyYAML makes the most fuss of.
-            if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):
+            if node.tag == text and isinstance(node, yaml.ScalarNode):
                 return node.value
+            if node.tag == mapping and isinstance(node, yaml.MappingNode):
+                names = {key.value for key, _ in node.value if key.tag == text and isinstance(key, yaml.ScalarNode)}
+                if len(names) == len(node.value):
+                    return {key.value: self.construct_object(each) for key, each in node.value}
+                return self.construct_mapping(node, deep=True)
+            if node.tag == sequence and isinstance(node, yaml.SequenceNode):
+                return [self.construct_object(each) for each in node.value]
             return super().construct_object(node, deep)
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:

@@ -11,9 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LATER = (
     *("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
-    *("werkzeug.serving", "werkzeug.test"),
+    *("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
+    *("asgiref.sync", "html", "http.client", "urllib.request"),
 )
-UNUSED = (*LATER, "faker", "rich")
+UNUSED = (*LATER, "faker", "rich", "mockserver.rql.syntax")
 
 
 def run(program: str) -> str:
@@ -66,6 +67,20 @@ with app.test_client() as client:
     assert run(program) == "200 starlette.testclient"
 
 
+def test_what_was_put_off_of_the_standard_library_is_there_for_who_asks() -> None:
+    program = """
+import http, urllib, mockserver.app
+from starlette.exceptions import HTTPException
+from starlette.middleware import errors
+from unittest import mock
+print(HTTPException(404).detail, urllib.request.url2pathname("a%20b"), errors.html.escape("<"))
+with mock.patch("http.client.HTTPConnection") as other:
+    import http.client
+    print(http.client.HTTPConnection is other)
+"""
+    assert run(program).splitlines() == ["Not Found a b &lt;", "True"]
+
+
 def test_what_connexion_reads_from_elsewhere_is_still_asked_for() -> None:
     program = """
 from mockserver import app
@@ -76,6 +91,48 @@ except OSError as error:
     print(type(error).__module__, type(error).__name__)
 """
     assert run(program) == "requests.exceptions ConnectionError"
+
+
+def test_connexion_s_flask_is_put_off_and_a_flask_that_is_there_may_derive_from_what_was(tmp_path: Path) -> None:
+    (tmp_path / "flask.py").write_text("import jinja2, werkzeug\nclass Loader(jinja2.BaseLoader): ...\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import mockserver.app
+print("flask" in sys.modules)
+import flask
+print(flask.Loader.__base__.__name__)
+"""
+    assert run(program).splitlines() == ["False", "BaseLoader"]
+
+
+def test_what_a_package_hands_on_from_two_levels_below_is_the_thing_itself(tmp_path: Path) -> None:
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "late.py").write_text("class Late:\n    name = 'late'\n")
+    (inner / "__init__.py").write_text("from outer.inner.late import Late\n")
+    (tmp_path / "outer" / "__init__.py").write_text(
+        "from outer.inner.late import Late\nAlias = Late\ndef __getattr__(name):\n    return name.upper()\n"
+    )
+    (tmp_path / "user.py").write_text("from outer.inner.late import Late\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mockserver.deferral import deferral
+with deferral("outer.inner.late"):
+    import outer, user
+print("outer.inner.late" in sys.modules, user.Late.name, type(outer.Alias).__name__, outer.inner.Late is outer.Late)
+print(outer.other)
+"""
+    assert run(program).splitlines() == ["False late type True", "OTHER"]
+
+
+def test_a_module_is_a_member_of_its_package_without_being_imported_once_more() -> None:
+    program = """
+import mockserver.app, werkzeug
+print(werkzeug.wrappers.Request.__module__, werkzeug.wsgi.__name__)
+"""
+    assert run(program) == "werkzeug.wrappers.request werkzeug.wsgi"
 
 
 def test_an_import_that_fails_leaves_no_stand_in() -> None:
@@ -89,6 +146,29 @@ except ModuleNotFoundError as missing:
     print(missing.name, "jinja2" in sys.modules, len([each for each in sys.meta_path if "deferral" in repr(each)]))
 """
     assert run(program) == "nowhere_at_all False 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("import broken.late, nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("from broken.late import Late; Late.name", "AttributeError: name"),
+    ],
+)
+def test_a_package_that_fails_says_why(text: str, error: str, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").write_text(text)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mockserver.deferral import deferral
+try:
+    with deferral("broken.late"):
+        import broken
+except Exception as error:
+    print(f"{{type(error).__name__}}: {{error}}", "broken.late" in sys.modules)
+"""
+    assert run(program) == f"{error} False"
 
 
 def test_nothing_is_put_off_where_another_thread_could_meet_a_stand_in() -> None:

@@ -15,7 +15,9 @@ from mockserver import buckets, lists
 from mockserver.buckets import Bucket, Grouped
 from mockserver.listings import Listing
 from mockserver.paging import page, span
-from mockserver.rql import ordering, parse, predicate
+from mockserver.rql.filtering import predicate
+from mockserver.rql.ordering import ordering
+from mockserver.rql.reading import parse
 from mockserver.service import Rows
 from mockserver.store import EVERY, Changes, Layer, Record
 from specs.shapes import shape

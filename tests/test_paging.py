@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.paging import Pagination, page
-from mockserver.rql import Query, parse
+from mockserver.rql.query import Query
+from mockserver.rql.reading import parse
 
 # The first example loads the grammar, and machines that build others have slow moments.
 PATIENT = settings(deadline=None)

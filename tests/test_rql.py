@@ -13,9 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockserver.domain.errors import Invalid
-from mockserver.rql import Expr, Pick, Query, Sort, ordering, parse, predicate, reading, text
+from mockserver.rql import reading
+from mockserver.rql.filtering import predicate
+from mockserver.rql.ordering import ordering
 from mockserver.rql.parser import expression
-from mockserver.rql.syntax import Among, And, Compare, Constant, Elements, Not, Or, Path, Word
+from mockserver.rql.query import Pick, Query, Sort
+from mockserver.rql.reading import parse
+from mockserver.rql.syntax import Among, And, Compare, Constant, Elements, Expr, Not, Or, Path, Word, text
 from specs.shapes import shape
 
 # The first example loads the grammar, and machines that build others have slow moments.

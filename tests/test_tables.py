@@ -18,7 +18,7 @@ import yaml
 
 from specs.documents import bundle
 from specs.expand import page
-from specs.tables import HERE, TableError, load, names
+from specs.tables import HERE, TableError, load, names, read
 
 GARAGE = Path(__file__).parent / "apis/garage"
 
@@ -1164,6 +1164,13 @@ WRONG = [
         "access.yaml: line ..., column 3: not valid YAML: 'listJournals' stands here twice, keep one.",
     ),
     Wrong(
+        "machines: holds itself",
+        "machines.yaml",
+        None,
+        "Journal: &all {initial: Draft, more: [*all]}\n",
+        "machines.yaml: holds itself through its aliases, or is nested too deep.",
+    ),
+    Wrong(
         "matrix: not UTF-8",
         "role-matrix.csv",
         None,
@@ -1517,3 +1524,20 @@ def test_what_has_become_wrong_is_refused_every_time(root: Path, wrong: Wrong) -
     for _ in range(2):
         with pytest.raises(TableError):
             load("billing", root=root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one: &one {a: 1, b: [x, {}]}\ntwo: {<<: *one, b: 2}\nthree: *one\n",
+        "200: ok\nyes: 1.5\n~: 2024-01-01\n'no': ''\n",
+        "!!set {a, b}\n",
+        "? a\n: ? b\n  : !!binary aGk=\n",
+        "- - x\n- {y: !!str 3}\n",
+        "",
+    ],
+)
+def test_what_is_rare_in_yaml_is_read_as_pyyaml_reads_it(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_text(text)
+    assert read(file) == yaml.safe_load(text)

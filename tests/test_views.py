@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.rql import parse
+from mockserver.rql.reading import parse
 from mockserver.views import View
 from specs.shapes import shape
 

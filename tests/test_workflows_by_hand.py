@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mockserver.apis.billing import custom_ledger_files
 from mockserver.domain.errors import Conflict, Invalid, NoSuchTransition, UnsupportedMedia
 from mockserver.work import Upload
 from tests.billing_world import XLSX, Small, line, row
@@ -131,6 +132,29 @@ def test_only_a_workbook_is_taken(small: Small, filename: str, media: str) -> No
     with pytest.raises(Invalid):
         small.load("CustomLedger", id, Upload("x.xlsx", XLSX, b"no workbook"))
     assert small.get("CustomLedger", id)["status"] == "Draft"
+
+
+def test_a_workbook_is_read_once(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings: list[bytes] = []
+    read = custom_ledger_files.read_rows
+
+    def noted(content: bytes) -> list[custom_ledger_files.Row]:
+        readings.append(content)
+        return read(content)
+
+    monkeypatch.setattr(custom_ledger_files, "read_rows", noted)
+    assert len(small.charges(small.upload_rows(small.custom_ledger(), row(), row())["id"])) == 2
+    assert len(readings) == 1
+    assert small.world.prepared is None
+
+
+def test_of_workbooks_that_wait_together_each_gives_its_own_rows(small: Small) -> None:
+    ids = [small.custom_ledger() for _ in range(3)]
+    for count, id in enumerate(ids, 1):
+        content = custom_ledger_files.custom_ledger_template([row()] * count)
+        small.load("CustomLedger", id, Upload("hand.xlsx", XLSX, content), settle=False)
+    small.world.run()
+    assert [len(small.charges(id)) for id in ids] == [1, 2, 3]
 
 
 def test_the_workbook_is_kept_as_an_input_attachment(small: Small) -> None:

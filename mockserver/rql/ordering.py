@@ -9,8 +9,8 @@ from typing import Any
 
 from mockserver.rql.code import Compiled, Expand, Record, alone, meant
 from mockserver.rql.paths import Scope, find
+from mockserver.rql.query import Sort
 from mockserver.rql.refusals import NO_ORDERING, refusal
-from mockserver.rql.syntax import Sort
 from specs.shapes import Property
 
 

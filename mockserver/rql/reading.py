@@ -8,8 +8,9 @@ from functools import lru_cache
 from unicodedata import category
 from urllib.parse import unquote_to_bytes
 
+from mockserver.rql.query import Pick, Query, Sort
 from mockserver.rql.refusals import BAD_SYNTAX, BAD_TEXT, NO_VALID_ORDERING, refusal
-from mockserver.rql.syntax import And, Compare, Expr, Path, Pick, Query, Sort, Word
+from mockserver.rql.syntax import And, Compare, Expr, Path, Word
 
 LONGEST = 8_192
 """Characters of a decoded query string."""

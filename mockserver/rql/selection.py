@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mockserver.rql.syntax import Pick
+from mockserver.rql.query import Pick
 
 Base = Literal["default", "all", "nothing"]
 

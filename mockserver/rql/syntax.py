@@ -1,4 +1,4 @@
-"""What a query says, as frozen values; `text` writes a filter down again.
+"""What a filter says, as frozen values; `text` writes it down again.
 
 `at` is the 1-based column in the decoded query string. It is no part of what is said, so comparisons leave it out.
 """
@@ -90,34 +90,6 @@ class Not:
 
 
 Expr = Compare | Among | Elements | And | Or | Not
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """One key of an order."""
-
-    path: str
-    descending: bool = False
-    at: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """One name of a select; `*` as path is every property."""
-
-    path: str
-    remove: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What the query string of one request asks for; limit and offset are None where the default holds."""
-
-    filter: Expr | None = None
-    order: tuple[Sort, ...] = ()
-    select: tuple[Pick, ...] = ()
-    limit: int | None = None
-    offset: int | None = None
 
 
 def text(expr: Expr) -> str:

@@ -10,7 +10,7 @@ from mockserver.domain.errors import Invalid
 from mockserver.exchange import Exchange
 from mockserver.gate import Step
 from mockserver.reply import Reply
-from mockserver.rql import predicate
+from mockserver.rql.filtering import predicate
 from mockserver.rql.syntax import Among, And, Compare, Constant, Elements, Expr, Not, Or, Word
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import Handler, Spoil, checked, during, handled
@@ -41,7 +41,7 @@ def _means(swap: Swap) -> Spoil:
         # Another filter in place of the one that came: what is compiled of it is right, and right for everybody.
         return lambda expr, shape, **more: right(_swapped(expr, swap), shape, **more)
 
-    return during("mockserver.lists:sieve", make)
+    return during("mockserver.rql.filtering:sieve", make)
 
 
 def _operator(name: str, other: str) -> Swap:
@@ -244,7 +244,7 @@ ROWS: tuple[Row, ...] = (
         "Q505 Q506",
         "",
         "Numbers are compared as texts.",
-        during("mockserver.lists:sieve", _texts),
+        during("mockserver.rql.filtering:sieve", _texts),
     ),
     (B, "filter-ignored", "Q505", "listStatements", "A list ignores its filter.", handled("listStatements", _ignored)),
     (
@@ -253,7 +253,7 @@ ROWS: tuple[Row, ...] = (
         "Q513",
         "",
         "A filter by a member that is not there gives every row.",
-        during("mockserver.lists:sieve", _unknown_ignored),
+        during("mockserver.rql.filtering:sieve", _unknown_ignored),
     ),
     (
         B,

@@ -11,7 +11,7 @@ import orjson
 from mockserver.domain.errors import Invalid
 from mockserver.exchange import Exchange
 from mockserver.reply import Reply
-from mockserver.rql import Key
+from mockserver.rql.ordering import Key
 from mockserver.store import at
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import Around, Handler, Server, Spoil, during, handled
@@ -19,7 +19,9 @@ from tests.faulty.planting import Around, Handler, Server, Spoil, during, handle
 
 def _sorted(change: Any) -> Spoil:
     """Orders that mean something else than they say."""
-    return during("mockserver.lists:keys", lambda right: lambda sorts, shape, **more: change(right, sorts, shape, more))
+    return during(
+        "mockserver.rql.ordering:keys", lambda right: lambda sorts, shape, **more: change(right, sorts, shape, more)
+    )
 
 
 def _ascending(right: Any, sorts: Any, shape: Any, more: Any) -> Any:

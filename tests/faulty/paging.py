@@ -10,7 +10,7 @@ from mockserver.exchange import Exchange
 from mockserver.gate import Step
 from mockserver.paging import Pagination
 from mockserver.reply import Reply
-from mockserver.rql import Query
+from mockserver.rql.query import Query
 from mockserver.service import Rows
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import (

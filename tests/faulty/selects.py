@@ -7,7 +7,7 @@ from typing import Any
 
 from mockserver.exchange import Exchange
 from mockserver.reply import Reply
-from mockserver.rql import Pick
+from mockserver.rql.query import Pick
 from tests.faulty.defects import Row, catalog
 from tests.faulty.planting import Around, Handler, Server, handled
 

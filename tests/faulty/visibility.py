@@ -28,7 +28,7 @@ from tests.faulty.tables import hides, omits, writes
 PRICE = ("price.totalSP", "price.markup", "price.margin")
 
 
-def _asked(function: str, *paths: str) -> Spoil:
+def _asked(place: str, *paths: str) -> Spoil:
     """A filter or an order that knows what is hidden."""
 
     def make(right: Any) -> Any:
@@ -37,7 +37,7 @@ def _asked(function: str, *paths: str) -> Spoil:
 
         return told
 
-    return during(f"mockserver.lists:{function}", make)
+    return during(f"mockserver.rql.{place}", make)
 
 
 def _in_files(media: str) -> Spoil:
@@ -188,7 +188,7 @@ ROWS: tuple[Row, ...] = (
         "R206",
         "listJournals",
         "A vendor may filter by a sale price that it must not see.",
-        _asked("sieve", *PRICE),
+        _asked("filtering:sieve", *PRICE),
     ),
     (
         B,
@@ -196,7 +196,7 @@ ROWS: tuple[Row, ...] = (
         "R206",
         "listStatements",
         "A client may order by a margin that it must not see.",
-        _asked("keys", *PRICE),
+        _asked("ordering:keys", *PRICE),
     ),
     (
         B,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mockserver.apis.billing import rules, statements, summaries
 from mockserver.apis.billing.charges import charge_id
@@ -15,6 +16,9 @@ from mockserver.apis.billing.shared import account, clear_error, error, own_keys
 from mockserver.domain.errors import Conflict, Invalid, UnsupportedMedia
 from mockserver.store import Record, at
 from mockserver.work import Upload, Work
+
+if TYPE_CHECKING:
+    from mockserver.apis.billing.custom_ledger_files import Row
 
 STEP = 10
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -60,14 +64,14 @@ def has_order(work: Work, ledger: Record) -> None:
 
 @WORKFLOWS.loader("CustomLedger")
 def load(work: Work, ledger: Record, upload: Upload) -> Record:
-    """Keep the file and drop the old charges; it is read now, to refuse it at once, and again by the job (K2)."""
+    """Keep the file and drop the old charges; it is read now, to refuse it at once (K2)."""
     from mockserver.apis.billing.custom_ledger_files import read_rows
 
     media = upload.content_type.partition(";")[0].strip().lower()
     is_sheet = media == XLSX or (media in GENERIC and upload.filename.lower().endswith(".xlsx"))
     if not is_sheet:
         raise UnsupportedMedia(f"cannot read charges from {media or 'a file without content type'}; send {XLSX}.")
-    read_rows(upload.content)
+    rows = read_rows(upload.content)
     discard_charges(work, ledger["id"])
     file = attach_upload(
         work,
@@ -77,7 +81,7 @@ def load(work: Work, ledger: Record, upload: Upload) -> Record:
         media=XLSX,
         content=upload.content,
     )
-    Uploads.keep(work, ledger["id"], file["id"], "xlsx")
+    work.prepared = _Read(Uploads.keep(work, ledger["id"], file["id"], "xlsx"), rows)
     empty = summaries.priced(work, ledger["price"]["currency"], summaries.NOTHING)
     return without(ledger, "error") | empty
 
@@ -90,10 +94,8 @@ def discard_charges(work: Work, id: str) -> None:
 @WORKFLOWS.job("validateCustomLedger")
 def validate(work: Work, ledger: Record) -> None:
     """The uploaded rows become charges; any of them in error makes the custom ledger so (K3)."""
-    from mockserver.apis.billing.custom_ledger_files import read_rows
-
     note = Uploads.find(work, ledger["id"])
-    rows = read_rows(Uploads.content(work, note)) if note is not None else []
+    rows = _rows(work, note) if note is not None else []
     processor = Processor(work, ledger)
     with localcontext(rules.EXACT):
         charges = [
@@ -109,6 +111,28 @@ def validate(work: Work, ledger: Record) -> None:
         work.fire("CustomLedger", {**now, "error": error("CLE:0001", message)}, "rejected")
     else:
         work.fire("CustomLedger", now, "validated")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The rows of a file that was taken, for the job to make charges of.
+
+    note: what was noted of the file
+    """
+
+    note: Record
+    rows: Sequence[Row]
+
+
+def _rows(work: Work, note: Record) -> Sequence[Row]:
+    """The rows of the file that was noted: those that were read when it was taken, if it was the last."""
+    from mockserver.apis.billing.custom_ledger_files import read_rows
+
+    read = work.world.prepared
+    if isinstance(read, _Read) and read.note is note:
+        work.world.prepared = None
+        return read.rows
+    return read_rows(Uploads.content(work, note))
 
 
 def _label(key: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from mockserver.apis.billing import erp_documents
 from mockserver.apis.billing.catalog import Catalog
 from mockserver.apis.billing.usage import Line, Usage, month
 from mockserver.attachments import described
+from mockserver.portions import at_once
 from mockserver.store import Record
 from mockserver.work import Actor, Upload, Work
 
@@ -252,8 +253,10 @@ class History:
     def _load(self, entity: str, id: str, upload: Upload, actor: Actor) -> None:
         self.making.later(minutes=40)
         work = self.making.work(actor)
-        record = work.workflows.loaders[entity](work, work.need(entity, id), upload)
-        work.fire(entity, record, "upload")
+        record = work.need(entity, id)
+        if (prepare := work.workflows.preparers.get(entity)) is not None:
+            upload = replace(upload, ahead=at_once(prepare(work, record, upload)))
+        work.fire(entity, work.workflows.loaders[entity](work, record, upload), "upload")
         work.commit()
 
     def rebuild(self, id: str) -> None:
