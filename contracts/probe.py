@@ -160,8 +160,13 @@ class Probe:
         return self._does("read", entity, below)
 
     def _does(self, does: str, entity: str, below: str | None) -> Operation | None:
-        found = [each for each in self.api.operations.values() if (each.does, each.entity) == (does, entity)]
-        return next((each for each in found if each.below == below), None)
+        return self._deeds.get((does, entity, below))
+
+    @cached_property
+    def _deeds(self) -> Mapping[tuple[str, str, str | None], Operation]:
+        """What is done to which entity, below which -> the first operation that does it."""
+        operations = reversed(list(self.api.operations.values()))
+        return {(each.does, each.entity, each.below): each for each in operations}
 
     def key(self, entity: str) -> str:
         """The member that holds an entity's id."""
