@@ -53,8 +53,9 @@ def test_an_answer_is_judged_once_the_next_reading_is_sent_and_before_any_write(
         with p.judging_late():
             p.call("listJournals", vendor)
             p.call("getJournal", vendor, {"id": "BJO-0000-0000"})
+            assert happened == [READING, READING, ("judged", 200)]
             p.call("createJournal", vendor, body={})
-            assert happened == [READING, READING, ("judged", 200), ("judged", 404), WRITING]
+            assert happened[3:] == [("judged", 404), WRITING]
         assert happened[5:] == [("judged", 400)]
 
 
