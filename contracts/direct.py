@@ -7,13 +7,14 @@ import selectors
 import socket
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httptools
 
-from contracts.target import LIMIT, Pooled, Unreachable
+from contracts.target import LIMIT, Pooled, Unreachable, nothing
 from contracts.wire import Answer, Request
 
 CHUNK = 64 * 1024
@@ -40,12 +41,12 @@ class Direct(Pooled):
         self.address, self._timeout = address.rstrip("/"), timeout
         self._idle: list[Connection] = []
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
         began = time.perf_counter()
         connection = None
         try:
             connection = self._connection()
-            status, headers, content = connection.call(request)
+            status, headers, content = connection.call(request, meanwhile)
             if headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip", "deflate"):
                 content = _inflated(content)
         except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -83,12 +84,13 @@ class Connection:
         self._ready.register(self._socket, selectors.EVENT_READ)
         self.is_open = True
 
-    def call(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+    def call(self, request: Request, meanwhile: Callable[[], None]) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer, packed as it came. Raises OSError, HttpParserError, Unreachable."""
         reply = Reply(request.method)
         self.is_open = False
         try:
             self._socket.sendall(self._lines(request) + (request.content or b""))
+            meanwhile()
             while not reply.is_whole:
                 reply.take(self._socket.recv(CHUNK))
             self.is_open = reply.leaves_open

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -83,6 +85,7 @@ class Probe:
         self.things: list[tuple[int, Thing]] = []
         """what was made, with its number in the journal, oldest first"""
         self._report, self._note, self._walk, self._seen = report, note, walk, seen
+        self._late, self._due = False, deque[Exchange]()
 
     # Who
 
@@ -157,8 +160,13 @@ class Probe:
         return self._does("read", entity, below)
 
     def _does(self, does: str, entity: str, below: str | None) -> Operation | None:
-        found = [each for each in self.api.operations.values() if (each.does, each.entity) == (does, entity)]
-        return next((each for each in found if each.below == below), None)
+        return self._deeds.get((does, entity, below))
+
+    @cached_property
+    def _deeds(self) -> Mapping[tuple[str, str, str | None], Operation]:
+        """What is done to which entity, below which -> the first operation that does it."""
+        operations = reversed(list(self.api.operations.values()))
+        return {(each.does, each.entity, each.below): each for each in operations}
 
     def key(self, entity: str) -> str:
         """The member that holds an entity's id."""
@@ -284,16 +292,24 @@ class Probe:
         safety = self.guard.reason(found, filled, request)
         if safety in WRITES:
             self.guard.allow(found, self.stage.touches(found, _body(request), filled))
+            # Should judging fail, no write may be under way whose answer nobody would read.
+            self.judge_due()
         creates = found.does in CREATES and safety in WRITES
         number = self._intend(found, caller, filled) if creates else 0
         exchange = self.sender.send(
-            request, caller, api=self.api.name, operation=found.id, check=self.check, safety=safety
+            request,
+            caller,
+            api=self.api.name,
+            operation=found.id,
+            check=self.check,
+            safety=safety,
+            meanwhile=self.judge_due,
         )
         if safety in WRITES:
             self.facts.forget()
         if creates:
             self._keep(number, found, exchange, filled)
-        self._judge(exchange)
+        self._came(exchange)
         return exchange
 
     def at_once(
@@ -307,6 +323,7 @@ class Probe:
             self.guard.allow(found, self.stage.touches(found, _body(request), filled) if safety in WRITES else {})
         creates = found.does in CREATES and safety in WRITES
         numbers = [self._intend(found, caller, filled) for caller, _ in calls] if creates else []
+        self.judge_due()
         exchanges = self.sender.at_once(
             [(request, caller) for caller, request in calls],
             api=self.api.name,
@@ -318,18 +335,48 @@ class Probe:
         for number, exchange in zip(numbers, exchanges, strict=False):
             self._keep(number, found, exchange, filled)
         for exchange in exchanges:
-            self._judge(exchange)
+            self._came(exchange)
         return exchanges
 
     def raw(self, caller: Caller, request: Request, params: Mapping[str, str]) -> Exchange:
         """Send what is no operation (another method, another path); only on a ghost, or as a reading."""
         safety = self.guard.reason(None, params, request)
-        exchange = self.sender.send(request, caller, api=self.api.name, operation="", check=self.check, safety=safety)
+        exchange = self.sender.send(
+            request,
+            caller,
+            api=self.api.name,
+            operation="",
+            check=self.check,
+            safety=safety,
+            meanwhile=self.judge_due,
+        )
         self._seen(exchange)
         return exchange
 
-    def _judge(self, exchange: Exchange) -> None:
+    @contextmanager
+    def judging_late(self) -> Iterator[None]:
+        """Within it, an answer is judged while the next one is under way; what is due at its end, then."""
+        self._late = True
+        try:
+            yield
+        finally:
+            self._late = False
+            self.judge_due()
+
+    def judge_due(self) -> None:
+        """Judge what came and was not judged yet."""
+        while self._due:
+            self._judge(self._due.popleft())
+
+    def _came(self, exchange: Exchange) -> None:
         self._seen(exchange)
+        self._due.append(exchange)
+        if exchange.status >= 500 or not self._late:
+            self.judge_due()
+        if exchange.status >= 500:
+            raise Blocked(f"{exchange.operation} failed with {exchange.status}")
+
+    def _judge(self, exchange: Exchange) -> None:
         breaches = list(self.oracle.judge(exchange))
         self.misworded = self.misworded or (bool(breaches) and exchange.status >= 400)
         for finding in () if breaches else envelope.findings(self, exchange):
@@ -350,8 +397,6 @@ class Probe:
                     check="conformance.answers",
                 )
             )
-        if exchange.status >= 500:
-            raise Blocked(f"{exchange.operation} failed with {exchange.status}")
 
     def _unveiled(self, exchange: Exchange) -> Iterator[Finding]:
         """What the answer to a write shows a caller whose role may not see it; readings have checks of their own."""

@@ -98,8 +98,10 @@ class Running:
         p = self.probes[api.name]
         p.check, self.case = check.id, case
         try:
-            for finding in check.run(p, case):
-                self.report(finding)
+            with p.judging_late():
+                for finding in check.run(p, case):
+                    p.judge_due()
+                    self.report(finding)
         except (Blocked, Unsafe) as reason:
             self.result.unchecked.append(
                 Unchecked(api.name, check.id, case, str(reason), fatal=not isinstance(reason, Nothing | Beyond))

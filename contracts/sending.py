@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TextIO
 
-from contracts.target import Target
+from contracts.target import Target, nothing
 from contracts.wire import Answer, Caller, Exchange, Request
 
 REFUSED = 4
@@ -49,12 +49,22 @@ class Sender:
         self.spare = 0
         """Calls that are kept back from the budget, for cleaning up."""
 
-    def send(self, request: Request, caller: Caller, *, api: str, operation: str, check: str, safety: str) -> Exchange:
-        """One call and its answer. Raises Stopped, or target.Unreachable."""
+    def send(
+        self,
+        request: Request,
+        caller: Caller,
+        *,
+        api: str,
+        operation: str,
+        check: str,
+        safety: str,
+        meanwhile: Callable[[], None] = nothing,
+    ) -> Exchange:
+        """One call and its answer. meanwhile: called once it is sent. Raises Stopped, or target.Unreachable."""
         signed = self._signed(request, caller)
         for left in range(PATIENCE, -1, -1):
             self._wait()
-            answer = self.target.send(signed)
+            answer = self.target.send(signed, meanwhile)
             later = _later(answer)
             if later is None or not left:
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any, Protocol, TypeVar
@@ -21,13 +21,20 @@ class Unreachable(Exception):
     """The target did not answer; `str()` is one line that tells the mend."""
 
 
+def nothing() -> None:
+    """What is done while an answer is under way, where nothing is."""
+
+
 class Target(Protocol):
     """What requests go to."""
 
     address: str
 
-    def send(self, request: Request) -> Answer:
-        """The answer to one request, its headers as they stand. Raises Unreachable."""
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
+        """The answer to one request, its headers as they stand. Raises Unreachable.
+
+        meanwhile: called before the answer is read, and while it is under way if the target is elsewhere
+        """
         ...
 
     def at_once(self, requests: Sequence[Request]) -> list[Answer]:
@@ -48,7 +55,8 @@ class InProcess:
         self._asked: asyncio.Queue[Any] | None = None
         self._run(self._start())
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
+        meanwhile()
         return self._run(self._call(request))
 
     def at_once(self, requests: Sequence[Request]) -> list[Answer]:
@@ -143,7 +151,7 @@ class Pooled:
     AT_ONCE = 8
     _pool: ThreadPoolExecutor | None = None
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
         raise NotImplementedError
 
     def at_once(self, requests: Sequence[Request]) -> list[Answer]:
@@ -172,9 +180,10 @@ class Http(Pooled):
         # trust_env: a proxy of the environment is the user's choice; netrc would add credentials of its own.
         self._client = httpx.Client(timeout=timeout, verify=verify, follow_redirects=False, auth=_no_auth)
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
         import httpx
 
+        meanwhile()
         began = time.perf_counter()
         try:
             made = self._client.build_request(

@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; names of headers in lower case."""
+    """What came back; names of headers in lower case. seconds: until it was read"""
 
     status: int
     headers: Mapping[str, str]

@@ -256,3 +256,46 @@ def test_an_application_is_called_in_this_process() -> None:
     target = connect("", app, timeout=1)
     assert isinstance(target, InProcess)
     target.close()
+
+
+class Waiting(Server):
+    """Answers a request once it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.may = threading.Event(), threading.Event()
+        super().__init__()
+
+    def _request(self, there: socket.socket) -> bytes:
+        found = super()._request(there)
+        self.asked.set()
+        assert self.may.wait(5)
+        return found
+
+
+def test_what_is_done_meanwhile_is_done_while_the_answer_is_under_way() -> None:
+    server = Waiting()
+    server.answers = [[OK]]
+    done: list[bool] = []
+
+    def meanwhile() -> None:
+        done.append(server.asked.wait(5))
+        server.may.set()
+
+    target = Direct(server.address, timeout=5)
+    assert target.send(Request("GET", "/a"), meanwhile).content == b"{}"
+    assert done == [True]
+    target.close()
+    server.close()
+
+
+def test_a_connection_is_not_used_again_where_what_is_done_meanwhile_fails(server: Server) -> None:
+    server.answers = [[OK], [OK.replace(b"{}", b"[]")]]
+
+    def meanwhile() -> None:
+        raise RuntimeError
+
+    target = Direct(server.address, timeout=5)
+    with pytest.raises(RuntimeError):
+        target.send(Request("GET", "/a"), meanwhile)
+    assert target.send(Request("GET", "/b")).content == b"[]"
+    target.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from contracts.sending import LONGEST, PATIENCE, REFUSED, Sender, Stopped
+from contracts.target import nothing
 from contracts.wire import Answer, Caller, Request
 
 VENDOR = Caller("vendor", "billing", "vendor", "s3cret-token")
@@ -23,7 +24,7 @@ class Scripted:
     def __init__(self, *answers: tuple[int, Mapping[str, str]]) -> None:
         self.answers, self.got = list(answers), []
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request, meanwhile: Callable[[], None] = nothing) -> Answer:
         self.got.append(request)
         status, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return Answer(status, headers, b"{}")
