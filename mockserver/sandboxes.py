@@ -243,11 +243,13 @@ def check(name: str) -> None:
 class Chosen:
     """What a request says of its sandbox, and the request without it.
 
+    names: by path and header; behind: by the token
     path: as it came, still percent-encoded, without the prefix
     token: the one that the request bears, without the name; None: none that could be read
     """
 
     names: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
     path: str = ""
     scope: Any = None
     token: str | None = None
@@ -270,7 +272,7 @@ def chosen(scope: Any, path: str, headers: Mapping[bytes, bytes]) -> Chosen | No
     for key, value in scope["headers"]:
         if key == b"authorization" and b"@" in value:
             value, _, name_ = value.rpartition(b"@")
-            found.names.append(name_.decode("latin-1").rstrip(" "))
+            found.behind.append(name_.decode("latin-1").rstrip(" "))
         if key == b"authorization":
             found.token = value.decode("latin-1").rpartition(" ")[2]
         sent.append((key, value))
@@ -287,9 +289,13 @@ def named(sandboxes: Sandboxes, choice: Chosen, *, ours: bool = False) -> Sandbo
 
     ours: it is about one of the server's own pages, which admit whom they know by themselves
     """
-    first, *others = choice.names
-    if any(each != first for each in others):
-        said = " and ".join(dict.fromkeys(each[:80] for each in choice.names))
-        raise Invalid(f"two sandboxes in one request: {said}; name one.", {"sandbox": ["Two that differ."]})
     stranger = not ours and choice.token is not None and choice.token not in sandboxes.base.homes
+    names = [*choice.names, *choice.behind]
+    if stranger:
+        # To whoever takes @ for a part of the token, it is an unknown one and nothing else.
+        names = choice.names or [each for each in choice.behind if _NAME.fullmatch(each)] or [DEFAULT]
+    first, *others = names
+    if any(each != first for each in others):
+        said = " and ".join(dict.fromkeys(each[:80] for each in names))
+        raise Invalid(f"two sandboxes in one request: {said}; name one.", {"sandbox": ["Two that differ."]})
     return sandboxes.use(first, stranger=stranger)

@@ -304,9 +304,13 @@ def test_requests_that_choose_none_that_can_be_leave_the_default_one_as_it_is(ap
 # Who calls
 
 
-@pytest.mark.parametrize("token", ["nobody@box", "@box", "vendor-token@x@box", "vendor-toke@nbox"])
-def test_a_token_of_nobody_is_unknown_in_whatever_sandbox(app: MockServer, token: str) -> None:
-    assert Client(app, token).get("/journals").status == 401
+@pytest.mark.parametrize(
+    "token", ["nobody@box", "@box", "vendor-token@x@box", "vendor-toke@nbox", "nobody@", "@", "#@#", "a@b@\u00e9"]
+)
+@pytest.mark.parametrize("prefix", ["", "//@other"])
+def test_a_token_of_nobody_is_unknown_in_whatever_sandbox(app: MockServer, token: str, prefix: str) -> None:
+    assert Client(app, token).get(f"{prefix}{BASE}/journals" if prefix else "/journals").status == 401
+    assert names(app) == ["default"]
 
 
 def test_a_token_with_a_sandbox_is_never_told(app: MockServer) -> None:
