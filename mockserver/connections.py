@@ -38,6 +38,8 @@ TOGETHER = 65_536
 """Bytes of a body that leave in one piece with what stands before it; joining more costs more than it saves"""
 HEADS = 1_000
 """Heads of answers that are kept as they were written; one depends on nothing but what it is made of"""
+LOOK = 0.01
+"""Seconds within which a loop surely sees what has come"""
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NAME, VALUE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"), re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -195,7 +197,7 @@ class Connection(asyncio.Protocol):
         self._cycle: Cycle | None = None  # the one that is being answered
         self._read: Cycle | None = None  # the one whose body comes in
         self._unread = 0  # bytes that nothing was made of so far
-        self._is_message = self._is_head = self._is_paused = self._is_forwarded = False
+        self._is_message = self._is_head = self._is_paused = self._is_forwarded = self._is_looked_for = False
         self._idle: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -380,12 +382,15 @@ class Connection(asyncio.Protocol):
     def _tire(self) -> None:
         """Close the connection if nothing came for so long."""
         self._timer = None
-        if self._idle is not None:
-            left = self._idle + self._patience - self.loop.time()
-            if left <= 0:
-                self.transport.close()
-            else:
-                self._timer = self.loop.call_later(left, self._tire)
+        if self._idle is None:
+            return
+        left = self._idle + self._patience - self.loop.time()
+        if left <= 0 and self._is_looked_for:
+            self.transport.close()
+            return
+        # A loop that was held up has not seen yet what came in time.
+        self._is_looked_for = left <= 0
+        self._timer = self.loop.call_later(max(left, LOOK), self._tire)
 
     def _ended(self, cycle: Cycle) -> None:
         if not (cycle.complete or cycle.disconnected):

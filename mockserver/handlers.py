@@ -409,7 +409,7 @@ def _gathered(x: Exchange, found: Rows) -> Generator[None, Any, list[Row]]:
     for first in range(0, found.total, lists.LONG):
         rows += found.cut(first, first + lists.LONG)
         yield None
-    return rows if x.world.commits == commits else list(found)
+    return rows if x.world.is_as(commits, (x.operation.entity,)) else list(found)
 
 
 def _prepare_upload(x: Exchange) -> Portions | None:

@@ -170,7 +170,7 @@ class State:
         """Write the file anew, aside, and put it in the place of the old one."""
         self._known = []
         head, sum_ = _line({**self._head, "told": self._told}, 0)
-        whole, sum_ = _line(portable.export(self._sandbox), sum_)
+        whole, sum_ = _line(orjson.Fragment(portable.export(self._sandbox)), sum_)
         if self._sandbox.clock.runs:
             present, sum_ = _line(self._present(), sum_)
             whole += present

@@ -5,10 +5,12 @@ It holds whole worlds, not what differs from a seed, so that it depends on nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from mockserver import scenario, wire
 from mockserver.auth import Caller
@@ -26,6 +28,8 @@ FORMAT = "doubleentry-world"
 VERSION = 1
 MOST = 2_000_000
 """Records of one API that are read."""
+PORTION = 500
+"""Records that are written before others have their turns"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,21 @@ class Portable:
 # Writing
 
 
-def export(sandbox: Sandbox) -> dict[str, Any]:
-    """The sandbox as a document of JSON values."""
-    worlds = sandbox.worlds
-    first = next(iter(worlds.values()))
-    return {
+def export(sandbox: Sandbox) -> bytes:
+    """The sandbox as a JSON document."""
+    return at_once(_exporting(sandbox))
+
+
+def exporting(sandbox: Sandbox) -> Portions[bytes]:
+    """`export`, in portions; all at once where anything has changed meanwhile."""
+    since = [(world, world.commits) for world in sandbox.worlds.values()]
+    document = yield from _exporting(sandbox)
+    return document if all(world.is_as(commits) for world, commits in since) else export(sandbox)
+
+
+def _exporting(sandbox: Sandbox) -> Portions[bytes]:
+    first = next(iter(sandbox.worlds.values()))
+    head = {
         "format": FORMAT,
         "version": VERSION,
         "scenario": sandbox.base.scenario,
@@ -60,31 +74,47 @@ def export(sandbox: Sandbox) -> dict[str, Any]:
         "now": wire.instant(sandbox.clock.now()),
         "running": sandbox.clock.runs,
         "processing": str(first.processing),
-        "apis": {
-            api: {
-                "refusals": world.refusals,
-                "rows": {
-                    entity: [tagged(row.record) for row in world.layer.all(entity)]
-                    # Named though there be none, so that one left out by a slip is told from one that nobody may call.
-                    for entity in sorted({*world.layer.entities(), "Caller"})
-                },
-                "order": list(_order(world.layer)),
-            }
-            for api, world in worlds.items()
-        },
     }
+    apis = []
+    for api, world in sandbox.worlds.items():
+        layer, rows = world.layer, list[bytes]()
+        # Named though there be none, so that one left out by a slip is told from one that nobody may call.
+        for entity in sorted({*layer.entities(), "Caller"}):
+            written = yield from _written(layer, entity)
+            rows.append(orjson.dumps(entity) + b":[" + written + b"]")
+        order = yield from _order(layer)
+        said = {"refusals": world.refusals, "rows": orjson.Fragment(b"{" + b",".join(rows) + b"}"), "order": order}
+        apis.append(orjson.dumps(api) + b":" + orjson.dumps(said))
+    return orjson.dumps({**head, "apis": orjson.Fragment(b"{" + b",".join(apis) + b"}")})
 
 
-def _order(layer: Layer) -> Iterator[dict[str, Any]]:
+def _written(layer: Layer, entity: str) -> Portions[bytes]:
+    """The rows of an entity, as the members of a JSON list."""
+    ids, parts = list(layer.bucket((entity, EVERY, None))), list[bytes]()
+    for first in range(0, len(ids), PORTION):
+        rows = layer.at(entity, ids[first : first + PORTION])
+        parts.append(orjson.dumps([tagged(row.record) for row in rows])[1:-1])
+        yield
+    return b",".join(parts)
+
+
+def _order(layer: Layer) -> Portions[list[dict[str, Any]]]:
     """The lists that the rows do not give in their own order: a row that moved to another list stands last there."""
+    found = []
     for entity in layer.entities():
         for path in layer.indexes.get(entity, ()):
             plainly: dict[Any, list[str]] = {}
-            for row in layer.all(entity):
-                plainly.setdefault(at(row.record, path), []).append(row.record["id"])
-            for value, ids in layer.buckets(entity, path).items():
-                if ids != plainly[value]:
-                    yield {"entity": entity, "member": path, "value": value, "ids": ids}
+            ids = list(layer.bucket((entity, EVERY, None)))
+            for first in range(0, len(ids), PORTION):
+                for row in layer.at(entity, ids[first : first + PORTION]):
+                    plainly.setdefault(at(row.record, path), []).append(row.record["id"])
+                yield
+            plainly.pop(None, None)
+            for value, each in plainly.items():
+                listed = list(layer.bucket((entity, path, value)))
+                if listed != each:
+                    found.append({"entity": entity, "member": path, "value": value, "ids": listed})
+    return found
 
 
 # Reading

@@ -209,13 +209,12 @@ class Layer:
 
     def entities(self) -> list[str]:
         """The entities of which there are rows, by name."""
-        names = {entity for entity, _, _ in self.rows_above(None)}
+        names = set[str]()
+        layer: Layer | None = self
+        while layer is not None:
+            names |= layer._rows.keys()
+            layer = layer.below
         return sorted(name for name in names if self.count(name))
-
-    def buckets(self, entity: str, path: str) -> dict[Any, list[str]]:
-        """The ids behind each value of an indexed member, in the order in which `where` gives them."""
-        values = {at(row.record, path): None for row in self.all(entity)}
-        return {value: list(self.bucket((entity, path, value))) for value in values if value is not None}
 
     def reorder(self, entity: str, path: str, value: Any, ids: Sequence[str]) -> None:
         """Have `where` give the same rows in another order. ValueError if they are not the same."""

@@ -184,8 +184,10 @@ class World:
             self.replaced = replaced
             self.clock.tick()
 
-    def is_as(self, commits: int, entities: Iterable[str]) -> bool:
-        """Whether all records of these entities are those that there were after so many commits."""
+    def is_as(self, commits: int, entities: Iterable[str] | None = None) -> bool:
+        """Whether all records of these entities, or of all, are those that there were after so many commits."""
+        if entities is None:
+            return self._turned <= commits and all(each <= commits for each in self._touched.values())
         return all(self._touched.get(entity, self._turned) <= commits for entity in entities)
 
     def work(self, actor: Actor = SYSTEM) -> Work:

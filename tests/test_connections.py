@@ -137,11 +137,17 @@ async def awkward(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"x"})
 
 
+async def held(scope: Any, receive: Any, send: Any) -> None:
+    """Lets nobody else have a turn for as long as a connection may be idle, and longer."""
+    time.sleep(1.6)
+    await reply(send, b"")
+
+
 PATHS = {
     f"/{each.__name__.replace('_', '-')}": each
     for each in (
         *(unread, late, later, pieces, empty, closing, large, odd, broken, broken_late, broken_half, silent),
-        *(too_long, split, split_name, awkward),
+        *(too_long, split, split_name, awkward, held),
     )
 }
 HOST = b"Host: here\r\n"
@@ -375,6 +381,25 @@ def test_a_connection_that_is_not_used_is_closed_and_one_that_is_stays() -> None
         assert caller.recv(1) == b""
         assert last - begun > 1.2
         assert 0.5 < time.monotonic() - last < 5
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_comes_in_time_is_answered_though_the_server_was_held_up(loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    with (
+        server(loop, timeout_keep_alive=1) as (address, _),
+        socket.create_connection(address) as caller,
+        socket.create_connection(address) as long,
+    ):
+        caller.settimeout(10)
+        caller.sendall(GET)
+        assert caller.recv(1_000)
+        long.sendall(get("/held"))
+        time.sleep(0.2)
+        caller.sendall(GET)
+        assert caller.recv(1_000).startswith(b"HTTP/1.1 200 OK")
+        assert caller.recv(1) == b"", "and closed when it is not used"
 
 
 def test_a_server_that_ends_lets_what_is_under_way_be_answered_and_closes_what_is_not_used() -> None:

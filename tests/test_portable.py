@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver import MockServer, create_app, portable, rehearsal, snapshots
+from mockserver.portions import at_once
 from mockserver.values import Unreadable, is_same, tagged, untagged
 from tests.driver import Client
 from tests.living import live
@@ -182,6 +183,26 @@ async def meanwhile(app: MockServer, document: bytes, step: Callable[[int], obje
             step(steps)
             steps += 1
         return await importing
+
+
+def test_a_document_is_written_in_portions_and_is_of_one_moment(
+    ones: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "PORTION", 5)
+    whole = export(ones)
+    writing, vendor = portable.exporting(ones.sandbox()), Client(ones, ones.token("vendor"))
+    for _ in range(100):
+        next(writing)
+        vendor.get("/journals")
+    assert at_once(writing) == whole, "reading changes nothing"
+    writing = portable.exporting(ones.sandbox())
+    for _ in range(100):
+        next(writing)
+    (journal,) = vendor.get("/journals?limit=1").json["data"]
+    assert vendor.put(f"/journals/{journal['id']}", {"name": "Renamed meanwhile"}).status == 200
+    changed = at_once(writing)
+    assert changed == export(ones)
+    assert b"Renamed meanwhile" in changed
 
 
 def test_others_are_answered_while_a_document_is_read(ones: MockServer) -> None:

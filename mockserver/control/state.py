@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from mockserver import portable, rehearsal
 from mockserver.control import Asked, operation
 from mockserver.domain.errors import NotFound
@@ -24,10 +22,10 @@ OPAQUE = frozenset({"IssuedToken", "RefreshToken"})
 
 
 @operation
-def export_sandbox(asked: Asked) -> Any:
+async def export_sandbox(asked: Asked) -> Any:
     name = asked.sandbox.name
     headers = {"Content-Disposition": f'attachment; filename="{name}.json"', "Cache-Control": "no-store"}
-    return Reply(200, orjson.dumps(portable.export(asked.sandbox)), JSON, headers)
+    return Reply(200, await by_turns(portable.exporting(asked.sandbox)), JSON, headers)
 
 
 @operation
