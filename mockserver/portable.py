@@ -75,27 +75,29 @@ def _exporting(sandbox: Sandbox) -> Portions[bytes]:
         "running": sandbox.clock.runs,
         "processing": str(first.processing),
     }
-    apis = []
-    for api, world in sandbox.worlds.items():
-        layer, rows = world.layer, list[bytes]()
+    # Joined once, since it may be hundreds of megabytes.
+    parts = [orjson.dumps(head)[:-1], b',"apis":{']
+    for number, (api, world) in enumerate(sandbox.worlds.items()):
+        parts.append(b"%b%b:{" % (b"," if number else b"", orjson.dumps(api)))
+        parts.append(b'"refusals":%d,"rows":{' % world.refusals)
         # Named though there be none, so that one left out by a slip is told from one that nobody may call.
-        for entity in sorted({*layer.entities(), "Caller"}):
-            written = yield from _written(layer, entity)
-            rows.append(orjson.dumps(entity) + b":[" + written + b"]")
-        order = yield from _order(layer)
-        said = {"refusals": world.refusals, "rows": orjson.Fragment(b"{" + b",".join(rows) + b"}"), "order": order}
-        apis.append(orjson.dumps(api) + b":" + orjson.dumps(said))
-    return orjson.dumps({**head, "apis": orjson.Fragment(b"{" + b",".join(apis) + b"}")})
+        for place, entity in enumerate(sorted({*world.layer.entities(), "Caller"})):
+            parts.append(b"%b%b:[" % (b"," if place else b"", orjson.dumps(entity)))
+            yield from _write(parts, world.layer, entity)
+            parts.append(b"]")
+        order = yield from _order(world.layer)
+        parts.append(b'},"order":%b}' % orjson.dumps(order))
+    parts.append(b"}}")
+    return b"".join(parts)
 
 
-def _written(layer: Layer, entity: str) -> Portions[bytes]:
-    """The rows of an entity, as the members of a JSON list."""
-    ids, parts = list(layer.bucket((entity, EVERY, None))), list[bytes]()
+def _write(parts: list[bytes], layer: Layer, entity: str) -> Portions[None]:
+    """Add the rows of an entity, as the members of a JSON list."""
+    ids = list(layer.bucket((entity, EVERY, None)))
     for first in range(0, len(ids), PORTION):
         rows = layer.at(entity, ids[first : first + PORTION])
-        parts.append(orjson.dumps([tagged(row.record) for row in rows])[1:-1])
+        parts.append((b"," if first else b"") + orjson.dumps([tagged(row.record) for row in rows])[1:-1])
         yield
-    return b",".join(parts)
 
 
 def _order(layer: Layer) -> Portions[list[dict[str, Any]]]:
