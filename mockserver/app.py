@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ with (
     deferral("httpx", "jinja2", "requests", "starlette.templating", "starlette.testclient"),
     deferral("werkzeug.serving", "werkzeug.test", "werkzeug.wrappers", "werkzeug.wsgi", "python_multipart.multipart"),
     deferral("asgiref.sync", "html", "http.client", "urllib.request"),
-    # Flask, where it is installed, would derive classes of its own from what is put off.
-    deferral("connexion.apps.flask", "connexion.frameworks.flask"),
+    # Flask would derive classes of its own from what is put off; without it Connexion says so itself.
+    deferral("connexion.frameworks.flask", *(["connexion.apps.flask"] if find_spec("flask") else [])),
 ):
     # Connexion imports a name of jsonschema's that is deprecated; nobody here uses it.
     warnings.simplefilter("ignore")

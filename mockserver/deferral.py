@@ -24,13 +24,18 @@ class _Member:
         self._module, self._name = module, name
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the module's own
+        if self._is_put_off:
+            raise RuntimeError(f"{self._module}.{self._name} is called while its import is put off; do not put it off.")
         return self.found()(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever it has
-        found = None if name.startswith("__") else self.found()
-        if found is None or isinstance(found, _Member):  # which is put off still
+        if name.startswith("__") or self._is_put_off:
             raise AttributeError(name)
-        return getattr(found, name)
+        return getattr(self.found(), name)
+
+    @property
+    def _is_put_off(self) -> bool:
+        return isinstance(sys.modules.get(self._module), _StandIn)
 
     def found(self) -> Any:  # Any: whatever it is
         return getattr(import_module(self._module), self._name)
@@ -105,4 +110,5 @@ def _hand_on(package: ModuleType) -> None:
 
     for name in taken:
         delattr(package, name)
+    package.__dir__ = lambda: sorted({*vars(package), *taken})  # type: ignore[method-assign]  # PEP 562
     package.__getattr__ = find  # type: ignore[method-assign]  # PEP 562

@@ -135,6 +135,46 @@ print(werkzeug.wrappers.Request.__module__, werkzeug.wsgi.__name__)
     assert run(program) == "werkzeug.wrappers.request werkzeug.wsgi"
 
 
+def test_a_package_lists_what_it_has_of_what_was_put_off() -> None:
+    assert (
+        run("import mockserver.app, werkzeug; print({'Request', 'Client', 'wrappers'} <= set(dir(werkzeug)))") == "True"
+    )
+
+
+def test_without_flask_connexion_says_so_itself(tmp_path: Path) -> None:
+    (tmp_path / "flask.py").write_text("raise ImportError('none here')\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "flask" else found(name, *more)
+import mockserver.app, connexion
+try:
+    connexion.FlaskApp(__name__)
+except ImportError as error:
+    print(error)
+"""
+    assert run(program) == "Please install connexion using the 'flask' extra"
+
+
+def test_what_is_called_while_it_is_put_off_is_named() -> None:
+    program = """
+from mockserver.deferral import deferral
+try:
+    with deferral("colorsys"):
+        import colorsys
+        print(hasattr(colorsys.rgb_to_hsv, "other"))
+        colorsys.rgb_to_hsv(1, 1, 1)
+except RuntimeError as error:
+    print(error)
+import colorsys
+print(colorsys.rgb_to_hsv(1, 1, 1))
+"""
+    told = "colorsys.rgb_to_hsv is called while its import is put off; do not put it off."
+    assert run(program).splitlines() == ["False", told, "(0.0, 0.0, 1)"]
+
+
 def test_an_import_that_fails_leaves_no_stand_in() -> None:
     program = """
 import sys
