@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contracts import application, callers, config
+from contracts import application, callers, config, extra
 from contracts.callers import Given
 from contracts.config import Config
 from contracts.mistakes import Mistake, near
@@ -50,6 +50,7 @@ def settle(
     named: whether the mode was said on the command line
     Raises Mistake, and TableError for an API or an overlay that cannot be.
     """
+    extra.needed()
     file = _file(path, given.get("app"), environ)
     said = {**_without_other(file.options, given), **given}
     address = _address(said)

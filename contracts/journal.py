@@ -177,28 +177,33 @@ class Fate(Enum):
 def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
     """Take away what killed runs left, as the journals of a folder tell, newest first; a line each to `say`.
 
-    Returns 0 when nothing is left that could be taken away, 2 when something is: its journal stays.
+    Returns 0 when nothing is left that could be taken away, 2 when something is, here or at another target: its
+    journal stays.
     Raises Mistake, target.Unreachable.
     """
     paths = sorted(folder.glob("**/*.jsonl"), reverse=True)
     if not paths:
         say(f"{folder}: no journal, so nothing was left.")
         return 0
-    from contracts.run import running
+    from contracts.run import address, running
 
     fates: list[Fate] = []
+    here, elsewhere = address(settings), 0
     for path in paths:
         with path.open(encoding="utf-8") as held:
-            if not _alone(held):
-                raise Mistake(f"{path}: its run is still going; wait until it has ended, or end it.")
+            is_over = _alone(held)
         target, entries = left(path)
+        if entries and target != here:
+            elsewhere += 1
+            say(f"{path}: skipped, as it was made at {target}, not at {here}; say --target {target}, or delete it.")
+            continue
+        if not is_over:
+            raise Mistake(f"{path}: its run is still going; wait until it has ended, or end it.")
         if not entries:
             path.unlink()
             continue
         apis = tuple(dict.fromkeys(entry.api for entry in entries))
         with running(_as_it_was(settings, apis)) as made:
-            if target != made.result.target:
-                raise Mistake(f"{path}: made at {target}, not at {made.result.target}; say --target {target}.")
             journal = Journal(path, target=target)
             for entry in reversed(entries):
                 probe = made.probes[entry.api]
@@ -207,9 +212,10 @@ def clean(settings: Settings, folder: Path, say: Callable[[str], None]) -> int:
         if not left(path)[1]:
             path.unlink()
     remains = fates.count(Fate.LEFT)
-    nothing = "nothing is left that could be taken away." if Fate.STAYS in fates else "nothing is left."
+    nothing = f"nothing is left{f' at {here}' if elsewhere else ''}"
+    nothing += " that could be taken away." if Fate.STAYS in fates else "."
     say(nothing if not remains else f"{remains} left; their journals stay in {folder}.")
-    return 2 if remains else 0
+    return 2 if remains or elsewhere else 0
 
 
 def _as_it_was(settings: Settings, apis: tuple[str, ...]) -> Settings:

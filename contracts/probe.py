@@ -423,9 +423,10 @@ class Probe:
         if exchange.status in statuses or (not statuses and exchange.status < 300):
             return exchange
         wanted = " or ".join(map(str, statuses)) or "success"
-        raise Blocked(
+        raise self.stage.refused(
+            exchange,
             f"{exchange.operation} as {exchange.caller.name}: expected {wanted}, got {exchange.status} "
-            f"({exchange.answer.said[:120]})"
+            f"({exchange.answer.said[:120]})",
         )
 
     # Objects

@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -26,7 +26,7 @@ from contracts.registry import Check
 from contracts.selecting import Selection
 from contracts.sending import Sender, Stopped
 from contracts.settings import Mode, Settings
-from contracts.target import Unreachable, connect
+from contracts.target import Target, Unreachable, connect
 from contracts.wire import Exchange
 from specs.tables import Api, load, names
 
@@ -118,9 +118,7 @@ def running(settings: Settings, redact: Callable[[str], str] = str) -> Iterator[
 
     Raises target.Unreachable, specs.tables.TableError.
     """
-    target = connect(
-        settings.target, settings.app, timeout=settings.timeout, ca=str(settings.ca) if settings.ca else None
-    )
+    target = _connected(settings)
     sender = Sender(
         target,
         rate=settings.rate,
@@ -285,6 +283,17 @@ def _told(fault: Exception) -> str:
     last = traceback.extract_tb(fault.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
     return f"the check could not read what came: {type(fault).__name__}: {fault} ({place})"
+
+
+def address(settings: Settings) -> str:
+    """Where a run with these settings calls, as its result and its journal name it."""
+    with closing(_connected(settings)) as target:
+        return _plain(target.address)
+
+
+def _connected(settings: Settings) -> Target:
+    ca = str(settings.ca) if settings.ca else None
+    return connect(settings.target, settings.app, timeout=settings.timeout, ca=ca)
 
 
 def _plain(address: str) -> str:

@@ -24,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from contracts import extra
 from contracts.findings import Finding, Result
 from contracts.following import fold
 from contracts.mistakes import Mistake, near
@@ -111,6 +112,7 @@ def selftest(
     run.
     """
     try:
+        extra.needed()
         known = load(catalog)
         chosen = _chosen(known, only)
     except Mistake as mistake:

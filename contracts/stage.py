@@ -114,6 +114,10 @@ class Stage(Writing):
         if self.p.mode is Mode.OWN and operation.id in self.LASTING:
             raise Nothing(f"{operation.id}: nothing takes it back; needs --mode full")
 
+    def refused(self, exchange: Exchange, reason: str) -> Blocked:
+        """What the refusal of a right request is told as: Nothing where the API only has no more of what it gives."""
+        return Blocked(reason)
+
     def _is_ghost(self, case: Case) -> bool:
         return any(value in self.p.guard.ghosts for value in case.params.values())
 

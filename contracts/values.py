@@ -39,7 +39,7 @@ def same(one: Any, other: Any) -> bool:
     """Whether two values mean the same: numbers by amount, instants by time, all else as it stands."""
     if one == other:
         return True
-    instants = [_instant(each) for each in (one, other)]
+    instants = [instant(each) for each in (one, other)]
     return instants[0] is not None and instants[0] == instants[1]
 
 
@@ -53,7 +53,8 @@ def is_kept(wanted: Any, shown: Any) -> bool:
     return same(wanted, shown)
 
 
-def _instant(value: Any) -> datetime | None:
+def instant(value: Any) -> datetime | None:
+    """The instant that a text tells, aware, UTC where it says no offset; None where it tells none."""
     if not isinstance(value, str) or len(value) < 10 or value[4:5] != "-":
         return None
     try:

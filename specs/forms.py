@@ -161,7 +161,7 @@ _CONVENTIONS = _row(
         "paging": _row(
             ("offset", "limit", "default", "cap"), {"offset": _TEXT, "limit": _TEXT, "default": _SIZE, "cap": _SIZE}
         ),
-        "lists": _row(("items", "envelope"), {"items": _TEXT, "envelope": _FREE}),
+        "lists": _row(("items", "envelope"), {"items": _TEXT, "envelope": _FREE, "made": _TEXT}),
         "links": _row(("parameters",), {"parameters": _TEXTS}),
         "spelling": _one_of(("exact", "loose")),
         "sorts": _row(("parameter", "ties", "members"), {"parameter": _TEXT, "ties": _TEXT, "members": _each(_TEXT)}),

@@ -200,7 +200,8 @@ class Conventions:
 
     bases: what its paths begin with; the document is served below the first
     query: `rql`, or `parameters`: those that the spec declares
-    lists, errors: templates, in which texts that begin with `$` stand for values (specs/forms.py)
+    lists, errors: templates, in which texts that begin with `$` stand for values (specs/forms.py); of lists, too,
+    `made`: the member that tells when a row was made, where lists come oldest first
     spelling: whether names in bodies must be spelled `exact`, or may differ in case
     stamps: whether records keep a revision and who changed them when
     rules: values that the API's own code reads

@@ -86,7 +86,7 @@ def changes(p: Probe, case: str) -> Iterator[Finding]:
         yield from _tried(p, operation, base.caller, each, base.params, base=base, model=model)
     moves = operation.event is not None or operation.does in ("act", "delete")
     few = moves or operation.id in p.stage.LASTING
-    came: set[int] = set()
+    came: dict[int, Exchange] = {}
     found = False
     # What is drawn at random names nothing that there is: whatever it is refused for, nobody can tell.
     for each in right.enumerated[: STEPS if few else RIGHT]:
@@ -96,12 +96,12 @@ def changes(p: Probe, case: str) -> Iterator[Finding]:
             yield told
     if came and min(came) >= 400 and base.content is not None:
         # To a schema any bytes are a file; the stage knows files that are what they say.
-        came.add(p.stage.play(based(p, operation)).status)
+        whole = p.stage.play(based(p, operation))
+        came[whole.status] = whole
     if came and min(came) >= 400 and not found:
         # Whatever was refused before may have been refused for the same reason.
-        raise Blocked(
-            f"{operation.id}: no right request succeeds, all are answered {', '.join(map(str, sorted(came)))}"
-        )
+        reason = f"{operation.id}: no right request succeeds, all are answered {', '.join(map(str, sorted(came)))}"
+        raise p.stage.refused(came[min(came)], reason)
 
 
 def based(p: Probe, operation: Operation) -> Case:
@@ -207,12 +207,12 @@ def _tried(
     *,
     base: Case | None = None,
     model: Any = None,
-    came: set[int] | None = None,
+    came: dict[int, Exchange] | None = None,
 ) -> Iterator[Finding]:
     """Send one case and hold the answer against what the case was generated as.
 
     base: the right request that a write differs from; model: the generated body that bodies are changes of
-    came: takes the status
+    came: takes the answer, by its status
     """
     where = about(case, model)
     if base is not None and base.body is not UNSET and case.media_type == JSON:
@@ -228,7 +228,7 @@ def _tried(
         # It failed, which is told already; the next case may tell something else.
         return
     if came is not None:
-        came.add(exchange.status)
+        came[exchange.status] = exchange
     yield from _judged(p, exchange, case, where)
 
 

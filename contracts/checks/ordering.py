@@ -13,6 +13,7 @@ from contracts.listing import Listing, marks, operations, parameter, widest
 from contracts.probe import Blocked, Nothing, Probe, member
 from contracts.queries import Known, Member, of_kind
 from contracts.registry import check
+from contracts.values import instant
 from contracts.wire import Exchange
 
 KINDS = ("string", "number", "date", "enum", "boolean")
@@ -287,18 +288,18 @@ def _sorted(listing: Listing, rows: Sequence[Any], path: str, descending: bool) 
 
 
 def _by_itself(p: Probe, listing: Listing) -> Iterator[Finding]:
-    """Nothing can be asked for: oldest first, which ids of this form tell, and the same when asked again."""
+    """Nothing can be asked for: oldest first, as far as rows or their ids tell, and the same when asked again."""
     if ("R201", listing.operation.id) in p.facts.faults:
         raise Blocked(f"{listing.operation.id} shows rows of others; what order those stand in nobody says")
     ids = listing.ids(listing.all())
-    forms = {each.form for each in p.api.conventions.ids.values()}
-    timed = [each for each in ids if each not in p.guard.minted]  # what the run named itself tells no time
-    if "ulid" in forms and timed != sorted(timed):
+    by, ages = _ages(p, listing)
+    wrong = next((f"{id} before {other}" for (age, id), (later, other) in pairwise(ages) if age > later), None)
+    if wrong is not None:
         yield p.finding(
             "Q503",
             listing.first,
-            expected=f"rows by {listing.key}, which is by time",
-            came=next(f"{one} before {other}" for one, other in pairwise(timed) if one > other),
+            expected=f"rows by {by}",
+            came=wrong,
             source="M",
             place="conventions",
             operation=p.facts.first("Q503", "by itself", listing.operation),
@@ -318,3 +319,18 @@ def _by_itself(p: Probe, listing: Listing) -> Iterator[Finding]:
             subject="steady",
             steps=(listing.first,),
         )
+
+
+def _ages(p: Probe, listing: Listing) -> tuple[str, Sequence[tuple[Any, str]]]:
+    """By what the age of rows is told, and (age, id) of the rows that tell it.
+
+    An id tells an age only where the server gave it: clients name some objects themselves, in this run and before. So
+    of rows that were made at once nobody can tell which must come first.
+    """
+    made, rows = p.api.conventions.lists.get("made"), listing.all()
+    if made is not None and all(made in row for row in rows):
+        times = [(instant(row[made]), f"{listing.id(row)} of {row[made]}") for row in rows]
+        return made, [(time, id) for time, id in times if time is not None]
+    forms = {each.form for each in p.api.conventions.ids.values()}
+    ids = [each for each in listing.ids(rows) if each not in p.guard.minted] if "ulid" in forms else []
+    return f"{listing.key}, which is by time", [(id, id) for id in ids]

@@ -175,7 +175,8 @@ def variants(p: Probe, case: str) -> Iterator[Finding]:
             made = _case(p, operation)
             plain = _played(p, made, made.body)
             if plain is None or plain.status >= 400:
-                raise Blocked(f"{operation.id}: its right body is not accepted, either")
+                reason = f"{operation.id}: its right body is not accepted, either"
+                raise Blocked(reason) if plain is None else p.stage.refused(plain, reason)
             yield _refused(p, exchange, each.member, each.rule)
         if at == len(ways) or (exchange.status < 400 and _repeats(operation)):
             continue

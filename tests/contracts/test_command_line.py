@@ -9,13 +9,14 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from contracts import cli
+from contracts import cli, extra
 from contracts.codes import CODES
 from contracts.examples import EXAMPLES, example
 from contracts.findings import CheckResult
@@ -174,6 +175,22 @@ def test_a_wrong_call_ends_in_one_line_with_2(contracts: Command, words: list[st
     assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert ended.err.startswith("contracts: ")
     assert "s3cret" not in ended.err
+
+
+@pytest.mark.parametrize("words", [["run", "--target", "http://127.0.0.1:1"], ["clean"], ["selftest"]])
+def test_without_the_extra_one_line_says_how_to_install_it(
+    contracts: Command, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    for name in ("schemathesis", "openpyxl"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where there is none
+    ended = contracts(*words)
+    assert "not installed: openpyxl, schemathesis; they come with pip install 'doubleentry[contracts]'." in ended.err
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
+
+
+def test_the_extra_brings_what_runs_need() -> None:
+    brought = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["contracts"]
+    assert {*extra.MODULES} <= {re.split(r"\W", each)[0] for each in brought}
 
 
 def test_a_target_that_does_not_answer_is_told_in_one_line(contracts: Command) -> None:

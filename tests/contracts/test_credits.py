@@ -70,6 +70,23 @@ def test_where_a_run_issued_all_tokens_their_number_is_looked_at_and_the_rest_sa
         assert made.result.statuses["credits", "createAuthToken"][p.status("state")] == 1
 
 
+def test_what_needs_a_token_is_skipped_where_earlier_runs_issued_all_that_there_may_be(
+    credits_app: MockServer,
+) -> None:
+    with running(settings(credits_app, "credits", mode="full")) as made:
+        p = made.probes["credits"]
+        for _ in range(3):
+            assert tokens._issue(p, tokens._issuer(p), permissions=[tokens.READ]).status < 300
+
+    issuing = {"access.allowed", "validation.variants", "conformance.writes", "credits.tokens"}
+    result = verify(credits_app, "credits", mode="full", only=issuing)
+    assert told(result.findings) == []
+    left = {each.check for each in result.unchecked if "a user has 3 at most" in each.reason}
+    assert left == issuing
+    assert [each.check for each in result.unchecked if each.fatal] == []
+    assert result.exit_status == 0
+
+
 @pytest.mark.parametrize("mode", ["read-only", "own"])
 def test_what_a_mode_does_not_allow_is_left_out_and_said(credits_app: MockServer, mode: str) -> None:
     result = verify(credits_app, "credits", mode=mode, only=["credits.*"])

@@ -75,6 +75,29 @@ def test_cleaning_tells_once_what_stays_and_what_is_already_gone(sound_of: Sound
     assert lines[-1].endswith("no journal, so nothing was left.")
 
 
+def test_journals_of_another_target_are_skipped_and_the_others_cleaned(sound_of: SoundOf, tmp_path: Path) -> None:
+    asked = settings(sound_of("billing"), "billing", mode="full", journal=tmp_path)
+    with running(asked) as made:
+        made.probes["billing"].stage.make("Journal", "Draft")
+        (path,) = tmp_path.glob("*.jsonl")
+        text = path.read_text()
+    path.write_text("".join(line + "\n" for line in text.splitlines() if "gone" not in json.loads(line)))
+    # The newest, so that it is looked at first; its API is none of those that this run knows.
+    foreign = tmp_path / "99990101T000000-000000.jsonl"
+    there = text.replace(made.result.target, "https://gone.example").replace('"billing"', '"elsewhere"')
+    foreign.write_text("".join(line + "\n" for line in there.splitlines() if "gone" not in json.loads(line)))
+
+    lines: list[str] = []
+    assert clean(asked, tmp_path, lines.append) == 2
+    skipped = f"{foreign}: skipped, as it was made at https://gone.example, not at {made.result.target};"
+    assert lines[0] == f"{skipped} say --target https://gone.example, or delete it."
+    assert any("billing: Journal" in line for line in lines[1:])
+    assert lines[-1] == f"nothing is left at {made.result.target}."
+    assert list(tmp_path.glob("*.jsonl")) == [foreign]
+    foreign.unlink()
+    assert clean(asked, tmp_path, lines.append) == 0
+
+
 def test_of_a_list_that_is_too_long_nobody_says_that_nothing_of_the_run_is_there(
     sound_of: SoundOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,8 +22,10 @@ from specs.tables import Operation, names
 from tests.contracts.driver import settings, silent, told, verify
 from tests.faulty import filters, orders, paging, selects
 from tests.faulty.defects import Defect
+from tests.faulty.planting import Server, answered
 from tests.test_another_api import FOLDER, WORLD
 
+NAMED, DISTRIBUTIONS = "createOrReplaceCreditDistribution", "fetchMultipleCreditDistributions"
 ONLY = ("paging.*", "ordering.*", "filters.*", "selection.*")
 READ_SIDE = ("rows.*", "visibility.*", "views.*", *ONLY)
 # What the seed of a run happens to look below may have nothing there; told as unchecked, and no reason to fail.
@@ -57,6 +59,19 @@ def test_a_planted_fault_is_found_under_its_name(defect: Defect) -> None:
     assert told(others) == []
     if defect.at:
         assert defect.at in {each.operation for each in found}
+
+
+@pytest.mark.parametrize("by", ["createdAt", "locator"])
+def test_what_callers_named_themselves_in_earlier_runs_stands_where_its_time_says(by: str) -> None:
+    server = Server("credits")
+    for seed in (1, 2):
+        made = verify(server.asgi, "credits", mode="own", only=[f"operation:{NAMED}"], seed=seed)
+        assert made.statuses["credits", NAMED][200]
+    answered(DISTRIBUTIONS, lambda value, x: value["items"].sort(key=lambda row: row[by]))(server)
+
+    result = verify(server.asgi, "credits", only=["ordering.orders"])
+    found = {(each.code, each.operation, each.subject) for each in result.findings}
+    assert found == ({("Q503", DISTRIBUTIONS, "by itself")} if by == "locator" else set()), told(result.findings)
 
 
 def test_the_read_side_of_all_apis_takes_few_requests(sound_app: MockServer) -> None:

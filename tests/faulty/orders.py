@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -66,6 +67,11 @@ def _within_page(x: Exchange, go: Handler) -> Reply:
 
 def _another_each_time(operation: str) -> Spoil:
     """Rows that are alike come in another order each time."""
+    return _turned(operation, lambda time: time % 2 == 1)
+
+
+def _turned(operation: str, is_turned: Callable[[int], bool]) -> Spoil:
+    """Rows come the other way round, those times of all."""
 
     def spoil(server: Server) -> None:
         times = count()
@@ -76,7 +82,7 @@ def _another_each_time(operation: str) -> Spoil:
             def turned(work: Any, entity: str) -> Any:
                 found = right(work, entity)
                 rows = list(found)
-                return type(found)(rows[::-1] if next(times) % 2 else rows, found.total)
+                return type(found)(rows[::-1] if is_turned(next(times)) else rows, found.total)
 
             x.service.rows = turned  # type: ignore[method-assign]
             try:
@@ -135,6 +141,14 @@ ROWS: tuple[Row, ...] = (
         "fetchMultiplePayments",
         "A list comes in another order each time.",
         _another_each_time("fetchMultiplePayments"),
+    ),
+    (
+        C,
+        "newest-payment-first",
+        "Q503",
+        "fetchMultiplePayments",
+        "The newest payment stands first.",
+        _turned("fetchMultiplePayments", lambda time: True),
     ),
     (
         A,

@@ -257,6 +257,16 @@ class Stage(stage.Stage):
                 raise Blocked(f"{thing.entity} {thing.id} was found not valid: {done[-1].answer.said[-160:]}")
         return told
 
+    def refused(self, exchange: Exchange, reason: str) -> Blocked:
+        is_limit = (exchange.operation, exchange.status) == ("createAuthToken", self.p.status("state"))
+        return self.unissued(exchange) if is_limit else super().refused(exchange, reason)
+
+    def unissued(self, exchange: Exchange) -> Nothing:
+        """Why a user may be issued no token: runs before this one leave theirs, as nothing takes them back."""
+        most = self.p.api.conventions.rules["tokens"]["most"]
+        told = f"{exchange.caller.name} is issued no access token; a user has {most} at most, until they expire"
+        return Nothing(f"{told} ({exchange.status} {exchange.answer.said[:80]})")
+
     def makes(self, operation: Operation) -> str:
         return MADE.get(operation.id, operation.entity)
 

@@ -32,7 +32,7 @@ def tokens(p: Probe, case: str) -> Iterator[Finding]:
     issuer = _issuer(p)
     issued = _issue(p, issuer, permissions=[HELD, READ])
     if issued.status >= 300 or not isinstance(issued.json, str):
-        raise Nothing(f"{issuer.name} is issued no access token ({issued.status} {issued.answer.said[:80]})")
+        raise p.stage.unissued(issued)
     token = replace(issuer, name=f"{issuer.name}-token", token=issued.json, grants=tuple(p.stage.ground.home.values()))
     found = list(_rights(p, token, issued))
     room = p.stage.tokens < int(p.api.conventions.rules["tokens"]["most"])
