@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mockserver import kept, wire
+from specs.tables import one_line
 
 # Beside the package in a checkout, below it where it was installed: a top-level `fixtures` is another project's name.
 _HERE = Path(__file__).parent
@@ -49,6 +50,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 class ScenarioError(Exception):
     """A scenario that cannot be; `str()` is one line: file, line, place, mend."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(one_line(told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,16 @@ _PATTERNS: Mapping[str, str] = {
 }
 
 
+def one_line(told: str) -> str:
+    """A message without line breaks and the like, which the names in a file may hold; they are shown escaped."""
+    return told if told.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in told)
+
+
 class TableError(Exception):
     """A table, or an overlay, that cannot be right; `str()` is one line: file, entry, mend."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(one_line(told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -578,6 +578,7 @@ KEYS = st.sampled_from(
     top=st.dictionaries(st.sampled_from(["sizes", "now", "seed", "locale", "about", "extends"]), VALUES, max_size=1),
 )
 @example(entity="Charge", members={"id": "CHG-1111-2222-0000-0000-0100", "quantity": 0}, top={})
+@example(entity="Charge", members={}, top={"sizes": {"\n": None}})
 @example(entity="Charge", members={"search": {"source": {"value": "x"}}}, top={})
 def test_whatever_a_file_says_there_is_a_world_or_one_line(
     write: Write, entity: str, members: dict[str, Any], top: dict[str, Any]
