@@ -383,6 +383,7 @@ class Connection(asyncio.Protocol):
         """Close the connection if nothing came for so long."""
         self._timer = None
         if self._idle is None:
+            self._is_looked_for = False
             return
         left = self._idle + self._patience - self.loop.time()
         if left <= 0 and self._is_looked_for:
